@@ -1,0 +1,128 @@
+"""The ASGI application: all routes, the token check and Databricks' error shape."""
+
+from __future__ import annotations
+
+import hmac
+import importlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local_workspace.api.local import FaultInjection
+from local_workspace.errors import ApiError, EndpointNotFound, Unauthenticated
+from local_workspace.settings import WORKSPACE_ID
+
+if TYPE_CHECKING:
+    from local_workspace.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+API_MODULES = (
+    "identity",
+    "jobs",
+    "runs",
+    "workspace_files",
+    "volume_files",
+    "unity_catalog",
+    "permissions",
+    "sql",
+    "compute",
+    "local",
+    "pages",
+)
+"""Each has `routes`, in the order in which they are tried."""
+
+PUBLIC_PATHS = frozenset({"/", "/.well-known/databricks-config", "/login"})
+"""Asked for before a client has credentials; they tell nothing secret."""
+
+
+def create_app(workspace: Workspace) -> Starlette:
+    app = Starlette(
+        routes=list(_routes()),
+        middleware=[Middleware(TokenRequired, token=workspace.token), Middleware(FaultInjection)],
+        lifespan=_lifespan,
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
+    )
+    app.state.workspace = workspace
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    workspace: Workspace = app.state.workspace
+    await workspace.start()
+    yield
+    await workspace.stop()
+
+
+def _routes() -> Iterator[BaseRoute]:
+    for name in API_MODULES:
+        yield from importlib.import_module(f"local_workspace.api.{name}").routes
+
+
+class TokenRequired:
+    """Refuses every request that has neither the bearer token nor a page session; adds the workspace's id."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if scope["path"] not in PUBLIC_PATHS and not self._is_allowed(request):
+            error = Unauthenticated(
+                "Credential was not sent or was of an unsupported type for this API."
+            )
+            await JSONResponse(error.body(), error.status)(scope, receive, send)
+            return
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Databricks-Org-Id"] = str(WORKSPACE_ID)
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+    def _is_allowed(self, request: Request) -> bool:
+        scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), self._token):
+            return True
+        sessions = request.app.state.workspace.page_sessions
+        return request.url.path.startswith(("/jobs", "/static", "/tables")) and sessions.allows(
+            request
+        )
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body(), error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405):
+        missing = EndpointNotFound(
+            f"The local workspace has no endpoint {request.method} {request.url.path}."
+        )
+        return JSONResponse(missing.body(), missing.status)
+    return JSONResponse({"error_code": "BAD_REQUEST", "message": error.detail}, error.status_code)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """A defect of ours: the traceback goes to the log, never into an answer."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    body = {"error_code": "INTERNAL_ERROR", "message": "The local workspace failed; see its log."}
+    return JSONResponse(body, 500)

@@ -1,0 +1,91 @@
+"""The local workspace's own routes: what Databricks does not have, under `/api/local`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local_workspace.api.endpoint import Params, endpoint
+from local_workspace.execution.faults import Fault
+
+if TYPE_CHECKING:
+    from local_workspace.workspace import Workspace
+
+
+def status(workspace: Workspace, _: Params) -> dict[str, Any]:
+    return {"host": workspace.url, "spark_remote": workspace.engine.remote}
+
+
+def add_fault(workspace: Workspace, params: Params) -> None:
+    fault = Fault(
+        times=params.integer("times", 1),
+        task=params.text("task", ""),
+        endpoint=params.text("endpoint", ""),
+        status=params.integer("status", 0),
+        delay_seconds=float(params.get("delay_seconds", 0)),
+        drop=params.boolean("drop"),
+    )
+    fault.message = params.text("message", fault.message)
+    workspace.faults.add(fault)
+
+
+def list_faults(workspace: Workspace, _: Params) -> dict[str, Any]:
+    return {"faults": [fault.as_json() for fault in workspace.faults]}
+
+
+def clear_faults(workspace: Workspace, _: Params) -> None:
+    workspace.faults.clear()
+
+
+def login_code(workspace: Workspace, _: Params) -> dict[str, str]:
+    return {"code": workspace.page_sessions.new_code()}
+
+
+class FaultInjection:
+    """Answers badly where a fault is set for the path, before or (`drop`) after the request was carried out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        faults = None if scope["type"] != "http" else scope["app"].state.workspace.faults
+        fault = faults.for_endpoint(scope["path"]) if faults else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        await asyncio.sleep(fault.delay_seconds)
+        if fault.drop:
+            await self._app(scope, receive, _discard)
+        if fault.status or fault.drop:
+            body = {
+                "error_code": _CODES.get(fault.status, "INTERNAL_ERROR"),
+                "message": fault.message,
+            }
+            headers = {"Retry-After": "1"} if fault.status in (429, 503) else {}
+            await JSONResponse(body, fault.status or 500, headers)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+_CODES = {
+    429: "REQUEST_LIMIT_EXCEEDED",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+
+
+async def _discard(_: Any) -> None:
+    """The answer gets lost, although the request took effect."""
+
+
+routes = [
+    endpoint("GET", "/api/local/status", status),
+    endpoint("POST", "/api/local/faults", add_fault),
+    endpoint("GET", "/api/local/faults", list_faults),
+    endpoint("DELETE", "/api/local/faults", clear_faults),
+    endpoint("POST", "/api/local/login-codes", login_code),
+]

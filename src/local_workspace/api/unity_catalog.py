@@ -1,0 +1,301 @@
+"""Unity Catalog 2.1 as the Databricks SDKs, the CLI and the Spark engine call it.
+
+https://docs.databricks.com/api/workspace/catalogs and, for the routes of the engine alone (staging
+tables, Delta commits), https://github.com/unitycatalog/unitycatalog/blob/main/api/all.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from databricks.sdk.service.catalog import (
+    ColumnInfo,
+    DataSourceFormat,
+    PermissionsChange,
+    Privilege,
+    TableType,
+    VolumeType,
+)
+
+from local_workspace.api.endpoint import Params, endpoint
+from local_workspace.api.listing import page_of
+from local_workspace.errors import FeatureDisabled, InvalidParameterValue
+from local_workspace.store.delta_commits import DeltaCommit
+from local_workspace.store.securables import Kind
+from local_workspace.store.tables import NewTable
+
+if TYPE_CHECKING:
+    from local_workspace.workspace import Workspace
+
+PREFIX = "/api/2.1/unity-catalog"
+MAX_RESULTS = 10_000
+"""Entries in one answer; many, because the Spark engine does not ask for further pages."""
+GRANTABLE: tuple[Kind, ...] = ("catalog", "schema", "table", "volume")
+
+
+class Info(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+def list_catalogs(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return _page("catalogs", workspace.catalog.list_catalogs(), params)
+
+
+def get_catalog(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return workspace.catalog.get_catalog(params["name"]).as_dict()
+
+
+def refuse_catalog_change(_: Workspace, __: Params) -> dict[str, Any]:
+    raise FeatureDisabled(
+        "The local workspace has the catalog 'main' alone: its Spark engine reads the list of "
+        "catalogs when it starts, so it would not see a change. Use schemas of 'main'."
+    )
+
+
+def create_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
+    _refuse(params, "schema", "storage_root")
+    schema = workspace.catalog.create_schema(
+        params.required_text("catalog_name"),
+        params.required_text("name"),
+        params.text("comment"),
+        params.object("properties"),
+    )
+    return schema.as_dict()
+
+
+def list_schemas(workspace: Workspace, params: Params) -> dict[str, Any]:
+    schemas = workspace.catalog.list_schemas(params.required_text("catalog_name"))
+    return _page("schemas", schemas, params)
+
+
+def get_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return workspace.catalog.get_schema(params["full_name"]).as_dict()
+
+
+def update_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
+    _refuse(params, "schema", "new_name", "enable_predictive_optimization")
+    changes: dict[str, Any] = _texts(params, "comment", "owner")
+    if "properties" in params:
+        changes["properties"] = params.object("properties")
+    return workspace.catalog.update_schema(params["full_name"], changes).as_dict()
+
+
+def delete_schema(workspace: Workspace, params: Params) -> None:
+    force = params.boolean("force")
+    deleted = workspace.catalog.delete_schema(params["full_name"], force=force)
+    workspace.volumes.remove_files_of_schema(deleted)
+
+
+def create_staging_table(workspace: Workspace, params: Params) -> dict[str, Any]:
+    staged = workspace.catalog.tables.stage(*_parent(params), params.required_text("name"))
+    return {
+        "id": staged.table_id,
+        "catalog_name": staged.catalog_name,
+        "schema_name": staged.schema_name,
+        "name": staged.name,
+        "staging_location": staged.location,
+    }
+
+
+def create_table(workspace: Workspace, params: Params) -> dict[str, Any]:
+    table_type = _enum(params, "table_type", TableType)
+    if table_type not in (TableType.MANAGED, TableType.EXTERNAL):
+        raise FeatureDisabled(f"The local workspace has no tables of type {table_type.value}.")
+    catalog_name, schema_name = _parent(params)
+    table = NewTable(
+        catalog_name=catalog_name,
+        schema_name=schema_name,
+        name=params.required_text("name"),
+        table_type=table_type,
+        data_source_format=_enum(params, "data_source_format", DataSourceFormat),
+        storage_location=params.required_text("storage_location"),
+        columns=[ColumnInfo.from_dict(column) for column in params.array("columns")],
+        comment=params.text("comment"),
+        properties=params.object("properties"),
+    )
+    return workspace.catalog.tables.create(table).as_dict()
+
+
+def list_tables(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return _page("tables", workspace.catalog.tables.in_schema(*_parent(params)), params)
+
+
+def get_table(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return workspace.catalog.tables.get(params["full_name"]).as_dict()
+
+
+def table_exists(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return {"table_exists": workspace.catalog.tables.exists(params["full_name"])}
+
+
+def delete_table(workspace: Workspace, params: Params) -> None:
+    workspace.catalog.tables.delete(params["full_name"])
+
+
+def list_commits(workspace: Workspace, params: Params) -> dict[str, Any]:
+    ratified = workspace.catalog.commits.ratified(
+        params.required_text("table_id"),
+        params.required_text("table_uri"),
+        params.required_integer("start_version"),
+        params.integer("end_version"),
+    )
+    return {
+        "commits": [vars(commit) for commit in ratified.commits],
+        "latest_table_version": ratified.latest_version,
+    }
+
+
+def commit(workspace: Workspace, params: Params) -> None:
+    _refuse(params, "Delta commit", "uniform")
+    info = Params(params.object("commit_info"))
+    published_version = params.integer("latest_backfilled_version")
+    if not info and published_version is None:
+        raise InvalidParameterValue(
+            "Missing required field: commit_info or latest_backfilled_version"
+        )
+    workspace.catalog.commits.ratify(
+        params.required_text("table_id"),
+        params.required_text("table_uri"),
+        _delta_commit(info) if info else None,
+        published_version=published_version,
+        metadata=params.object("metadata"),
+    )
+
+
+def create_volume(workspace: Workspace, params: Params) -> dict[str, Any]:
+    volume_type = _enum(params, "volume_type", VolumeType)
+    if volume_type is VolumeType.EXTERNAL:
+        raise FeatureDisabled(
+            "The local workspace has no external locations, so it has managed volumes alone: "
+            "leave out storage_location and set volume_type to MANAGED."
+        )
+    if params.text("storage_location"):
+        raise InvalidParameterValue("CreateVolume storage_location can not be provided.")
+    name, comment = params.required_text("name"), params.text("comment")
+    return workspace.volumes.create(*_parent(params), name, comment).as_dict()
+
+
+def list_volumes(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return _page("volumes", workspace.volumes.in_schema(*_parent(params)), params)
+
+
+def get_volume(workspace: Workspace, params: Params) -> dict[str, Any]:
+    return workspace.volumes.get(params["full_name"]).as_dict()
+
+
+def update_volume(workspace: Workspace, params: Params) -> dict[str, Any]:
+    changes = _texts(params, "comment", "owner")
+    return workspace.volumes.update(params["full_name"], changes, params.text("new_name")).as_dict()
+
+
+def delete_volume(workspace: Workspace, params: Params) -> None:
+    workspace.volumes.delete(params["full_name"])
+
+
+def get_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
+    principal = params.text("principal")
+    assignments = workspace.catalog.grants.on(_securable(params), params["full_name"])
+    shown = [a.as_dict() for a in assignments if principal in (None, a.principal)]
+    return {"privilege_assignments": shown}
+
+
+def change_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
+    changes = [_permissions_change(Params(change)) for change in params.array("changes")]
+    assignments = workspace.catalog.grants.change(_securable(params), params["full_name"], changes)
+    return {"privilege_assignments": [assignment.as_dict() for assignment in assignments]}
+
+
+def _parent(params: Params) -> tuple[str, str]:
+    return params.required_text("catalog_name"), params.required_text("schema_name")
+
+
+def _texts(params: Params, *fields: str) -> dict[str, Any]:
+    return {field: params.text(field) for field in fields if field in params}
+
+
+def _refuse(params: Params, what: str, *fields: str) -> None:
+    for field in fields:
+        if params.get(field):
+            raise FeatureDisabled(f"The local workspace does not support {field} of a {what}.")
+
+
+def _enum[EnumType: Enum](params: Params, field: str, values: type[EnumType]) -> EnumType:
+    text = params.required_text(field)
+    try:
+        return values(text.upper())
+    except ValueError:
+        raise InvalidParameterValue(f"{field} '{text}' is not one of {_names(values)}.") from None
+
+
+def _names(values: type[Enum]) -> str:
+    return ", ".join(value.value for value in values)
+
+
+def _delta_commit(info: Params) -> DeltaCommit:
+    return DeltaCommit(
+        version=info.required_integer("version"),
+        timestamp=info.required_integer("timestamp"),
+        file_name=info.required_text("file_name"),
+        file_size=info.required_integer("file_size"),
+        file_modification_timestamp=info.required_integer("file_modification_timestamp"),
+    )
+
+
+def _securable(params: Params) -> Kind:
+    sent = params["securable_type"].lower()
+    for kind in GRANTABLE:
+        if kind == sent:
+            return kind
+    raise FeatureDisabled(
+        f"The local workspace has no grants on '{sent}', only on {', '.join(GRANTABLE)}."
+    )
+
+
+def _permissions_change(change: Params) -> PermissionsChange:
+    return PermissionsChange(
+        principal=change.required_text("principal"),
+        add=[_privilege(name) for name in change.array("add")],
+        remove=[_privilege(name) for name in change.array("remove")],
+    )
+
+
+def _privilege(name: Any) -> Privilege:
+    # The SQL spelling, `USE SCHEMA`, is accepted as well.
+    text = str(name).upper().replace(" ", "_")
+    return _enum(Params({"privilege": text}), "privilege", Privilege)
+
+
+def _page(name: str, infos: Sequence[Info], params: Params) -> dict[str, Any]:
+    page, rest = page_of(infos, params, "max_results", MAX_RESULTS)
+    return {name: [info.as_dict() for info in page], **rest}
+
+
+routes = [
+    endpoint("GET", f"{PREFIX}/catalogs", list_catalogs),
+    endpoint("POST", f"{PREFIX}/catalogs", refuse_catalog_change),
+    endpoint("GET", f"{PREFIX}/catalogs/{{name}}", get_catalog),
+    endpoint("PATCH", f"{PREFIX}/catalogs/{{name}}", refuse_catalog_change),
+    endpoint("DELETE", f"{PREFIX}/catalogs/{{name}}", refuse_catalog_change),
+    endpoint("POST", f"{PREFIX}/schemas", create_schema),
+    endpoint("GET", f"{PREFIX}/schemas", list_schemas),
+    endpoint("GET", f"{PREFIX}/schemas/{{full_name}}", get_schema),
+    endpoint("PATCH", f"{PREFIX}/schemas/{{full_name}}", update_schema),
+    endpoint("DELETE", f"{PREFIX}/schemas/{{full_name}}", delete_schema),
+    endpoint("POST", f"{PREFIX}/staging-tables", create_staging_table),
+    endpoint("POST", f"{PREFIX}/tables", create_table),
+    endpoint("GET", f"{PREFIX}/tables", list_tables),
+    endpoint("GET", f"{PREFIX}/tables/{{full_name}}", get_table),
+    endpoint("GET", f"{PREFIX}/tables/{{full_name}}/exists", table_exists),
+    endpoint("DELETE", f"{PREFIX}/tables/{{full_name}}", delete_table),
+    endpoint("GET", f"{PREFIX}/delta/preview/commits", list_commits),
+    endpoint("POST", f"{PREFIX}/delta/preview/commits", commit),
+    endpoint("POST", f"{PREFIX}/volumes", create_volume),
+    endpoint("GET", f"{PREFIX}/volumes", list_volumes),
+    endpoint("GET", f"{PREFIX}/volumes/{{full_name}}", get_volume),
+    endpoint("PATCH", f"{PREFIX}/volumes/{{full_name}}", update_volume),
+    endpoint("DELETE", f"{PREFIX}/volumes/{{full_name}}", delete_volume),
+    endpoint("GET", f"{PREFIX}/permissions/{{securable_type}}/{{full_name}}", get_grants),
+    endpoint("PATCH", f"{PREFIX}/permissions/{{securable_type}}/{{full_name}}", change_grants),
+]

@@ -1,0 +1,252 @@
+"""Task processes: one per attempt of a task, forked from a server that has the libraries loaded.
+
+The protocol is in `runtime/fork_server.py` and `runtime/task_process.py`. All calls belong to the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_workspace.errors import LocalWorkspaceError
+from local_workspace.runtime.requests import KILL, REQUEST, START, TERMINATE
+from local_workspace.settings import StateDir
+
+Message = dict[str, Any]
+
+PRELOAD = (
+    "databricks.connect",
+    "databricks.sdk",
+    "pandas",
+    "pyarrow.pandas_compat",
+    "pyspark.sql.functions",
+    "pyspark.sql.types",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
+)
+"""What most tasks import; of these, what is installed."""
+
+GRACE_SECONDS = 0.5
+"""Between SIGTERM and SIGKILL when a task is cancelled."""
+_DRAIN_SECONDS = 1.0
+_STOP_SECONDS = 5.0
+_LARGEST_MESSAGE = 128 * 1024 * 1024
+_PRIVATE_PREFIXES = ("DATABRICKS_", "SPARK_")
+"""A task gets these from the workspace, never from the shell that the workspace was started in."""
+
+_NO_THREADS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""A fork has none of its parent's threads, so the libraries of the fork server start none."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: its exit code, or the name of the signal that ended it."""
+
+    code: int | None
+    signal: str | None
+
+
+class TaskProcess:
+    """A running task: what it says, what it is told, its end."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        exit: asyncio.Future[Exit],
+        request: Callable[[bytes], None],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._exit = exit
+        self._request = request
+        exit.add_done_callback(self._stop_reading)
+
+    def send(self, message: Message) -> None:
+        self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def events(self) -> AsyncIterator[Message]:
+        """What the process says, until it has ended."""
+        while (line := await self._read_line()).endswith(b"\n"):
+            yield json.loads(line)
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    async def end(self) -> None:
+        """End the whole process tree: SIGTERM, and after a grace period SIGKILL."""
+        self._request(TERMINATE)
+        await asyncio.wait([self._exit], timeout=GRACE_SECONDS)
+        self._request(KILL)
+        await self.wait()
+
+    async def close(self) -> None:
+        """End the channel, after which the process can say nothing more."""
+        await _close(self._writer)
+
+    async def _read_line(self) -> bytes:
+        try:
+            return await self._reader.readline()
+        except ConnectionResetError:
+            # It was killed before it had read all that it was told.
+            return b""
+
+    def _stop_reading(self, _: asyncio.Future[Exit]) -> None:
+        # A process that left the tree may hold the channel open for ever.
+        asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._reader.feed_eof)
+
+
+class TaskProcesses:
+    """Runs tasks in processes of their own."""
+
+    def __init__(self, state: StateDir, preload: Sequence[str] = PRELOAD) -> None:
+        self.state = state
+        self._preload = preload
+        self._server: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._reports: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._ids = itertools.count(1)
+        self._exits: dict[int, asyncio.Future[Exit]] = {}
+
+    async def start(self) -> None:
+        """Returns when tasks can run, at once where they can; LocalWorkspaceError if it fails."""
+        async with self._starting:
+            if self._control is None:
+                await self._start()
+
+    async def stop(self) -> None:
+        """End all tasks and the fork server."""
+        if self._server is None or self._control is None:
+            return
+        self._control.shutdown(socket.SHUT_RDWR)
+        try:
+            await asyncio.wait_for(self._server.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            await _kill(self._server)
+        assert self._reports is not None
+        await self._reports
+
+    async def run(self, spec: Message, on_event: Callable[[Message], None]) -> Exit:
+        """Run a task to its end; cancelling the caller ends the process tree.
+
+        Spec and events: `runtime/task_process.py`.
+        """
+        process = await self.open(spec)
+        try:
+            async for event in process.events():
+                on_event(event)
+            return await process.wait()
+        except BaseException:
+            await process.end()
+            raise
+        finally:
+            await process.close()
+
+    async def open(self, spec: Message) -> TaskProcess:
+        """Start a task, to be closed by the caller; starts the fork server where there is none."""
+        await self.start()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LARGEST_MESSAGE)
+        task_id = next(self._ids)
+        exit = self._exits[task_id] = asyncio.get_running_loop().create_future()
+        with theirs:
+            self._request(START, task_id, theirs.fileno())
+        process = TaskProcess(reader, writer, exit, lambda kind: self._request(kind, task_id))
+        process.send(spec)
+        return process
+
+    def _request(self, kind: bytes, task_id: int, *descriptors: int) -> None:
+        # A fork server that has just died answers all requests by its end.
+        with contextlib.suppress(ConnectionError):
+            if self._control is not None:
+                socket.send_fds(self._control, [REQUEST.pack(kind, task_id)], descriptors)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            with theirs:
+                self._server = await self._spawn(theirs.fileno())
+            await _wait_until_ready(self._server, reader)
+        except BaseException:
+            await _close(writer)
+            raise
+        # The transport owns the socket that it reads; requests need one that can pass descriptors.
+        self._control = ours.dup()
+        self._reports = asyncio.create_task(self._read_reports(reader, writer))
+
+    async def _spawn(self, control: int) -> asyncio.subprocess.Process:
+        modules = [name for name in self._preload if importlib.util.find_spec(name.split(".")[0])]
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "local_workspace.runtime.fork_server"),
+            *(str(control), *modules),
+            pass_fds=(control,),
+            stdin=asyncio.subprocess.DEVNULL,
+            # Ctrl-C in a terminal is for the workspace, which then ends the tasks.
+            start_new_session=True,
+            env=_environment(),
+        )
+
+    async def _read_reports(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while line := await reader.readline():
+            report = json.loads(line)
+            ended = Exit(report.get("code"), report.get("signal"))
+            self._exits.pop(report["task"]).set_result(ended)
+        # Tasks do not survive the fork server.
+        assert self._control is not None
+        self._control.close()
+        self._control = None
+        while self._exits:
+            self._exits.popitem()[1].set_result(Exit(None, "SIGKILL"))
+        await _close(writer)
+
+
+async def _wait_until_ready(
+    server: asyncio.subprocess.Process, reader: asyncio.StreamReader
+) -> None:
+    try:
+        line = await reader.readline()
+    except asyncio.CancelledError:
+        await _kill(server)
+        raise
+    if not line:
+        code = await server.wait()
+        raise LocalWorkspaceError(
+            f"The process that starts tasks ended with exit code {code} before it was ready; "
+            "its own message is above."
+        )
+
+
+async def _kill(server: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        server.kill()
+    await server.wait()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+def _environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE_PREFIXES)}
+    return kept | _NO_THREADS | {"MPLBACKEND": "Agg"}

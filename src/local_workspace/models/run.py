@@ -1,0 +1,106 @@
+"""What the workspace knows of a run: the run, what was asked of it, and one entry per attempt of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_workspace.models.lifecycle import Outcome, Phase
+
+
+@dataclass(frozen=True)
+class Termination:
+    """How something ended: outcome, `termination_details.code` and a message for a person."""
+
+    outcome: Outcome
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job run. Times are epoch milliseconds, 0 while unknown."""
+
+    run_id: int
+    job_id: int
+    run_name: str
+    run_type: str
+    trigger: str
+    caller_run_id: int | None
+    phase: Phase
+    outcome: Outcome | None
+    code: str | None
+    message: str
+    created_time: int
+    start_time: int
+    end_time: int
+
+    @property
+    def is_active(self) -> bool:
+        return self.phase is not Phase.TERMINATED
+
+
+@dataclass(frozen=True)
+class Execution:
+    """The original run (number 0) or a repair of it, with the job settings and the request of that moment."""
+
+    run_id: int
+    number: int
+    repair_id: int | None
+    settings: dict[str, Any]
+    request: dict[str, Any]
+    start_time: int
+    end_time: int
+    outcome: Outcome | None
+    code: str | None
+    message: str
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """The settings of the tasks that take part."""
+        return list(self.settings.get("tasks") or ())
+
+    @property
+    def job_parameters(self) -> dict[str, str]:
+        """Declared defaults under the values of the request, undeclared values included."""
+        declared = {p["name"]: p.get("default", "") for p in self.settings.get("parameters") or ()}
+        return {**declared, **(self.request.get("job_parameters") or {})}
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One attempt of a task, or of one iteration of a for-each task. Times are epoch milliseconds, 0 while unknown."""
+
+    run_id: int
+    job_run_id: int
+    execution: int
+    task_key: str
+    for_each_run_id: int | None
+    iteration: int | None
+    input: Any
+    attempt_number: int
+    original_attempt_run_id: int
+    phase: Phase
+    outcome: Outcome | None
+    code: str | None
+    message: str
+    created_time: int
+    start_time: int
+    execution_time: int
+    end_time: int
+    settings: dict[str, Any]
+    resolved: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        return self.phase is not Phase.TERMINATED
+
+    @property
+    def is_iteration(self) -> bool:
+        return self.for_each_run_id is not None
+
+    @property
+    def kind(self) -> str:
+        """The name of the settings field that says what the task does, e.g. `notebook_task`."""
+        return next((name for name in self.settings if name.endswith("_task")), "no task")

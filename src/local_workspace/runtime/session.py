@@ -1,0 +1,27 @@
+"""The task's Spark session, made when it is first used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from databricks.connect import DatabricksSession
+from pyspark.sql import SparkSession
+from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+
+def session() -> SparkSession:
+    """The one that `DatabricksSession.builder.getOrCreate()` gives the task's own code too."""
+    return DatabricksSession.builder.getOrCreate()
+
+
+class LazySession:
+    """What `spark` is in a task: a task that does not use it pays nothing for it."""
+
+    # isinstance(spark, ...) holds as it does for a session.
+    __class__ = ConnectSession  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(session(), name)
+
+    def __repr__(self) -> str:
+        return repr(session())

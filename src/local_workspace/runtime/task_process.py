@@ -1,0 +1,114 @@
+"""The life of one task's process, from the fork to its exit."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import io
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from local_workspace.runtime import notebook, python_wheel, spark_python, sql_session
+from local_workspace.runtime.channel import Channel, Message
+from local_workspace.runtime.dbutils import NotebookExit
+from local_workspace.runtime.failure import describe
+
+KINDS: dict[str, Callable[[Message, Channel], str | None]] = {
+    "notebook": notebook.run,
+    "python_wheel": python_wheel.run,
+    "spark_python": spark_python.run,
+    "warehouse": sql_session.run,
+}
+_SOURCES = str(Path(__file__).parents[2])
+_DATABRICKS_MODULES = str(Path(__file__).parent / "databricks_modules")
+
+
+def main(connection: socket.socket, lifeline: int) -> NoReturn:
+    """Run the task that the workspace sends over `connection`; dies when `lifeline` is closed."""
+    os.setsid()
+    threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
+    channel = Channel(connection)
+    spec = channel.receive()
+    if spec is None:
+        os._exit(1)
+    _enter(spec)
+    os._exit(_run(spec, channel))
+
+
+def _die_with(lifeline: int) -> None:
+    """The other end is open only in the fork server, which dies with the workspace."""
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _enter(spec: Message) -> None:
+    """Make the process what the spec says: output, environment, import path, folder."""
+    _redirect(spec["log"])
+    os.environ.update(spec["env"], SPARK_REMOTE=spec["spark_remote"])
+    # The deployed wheel counts, not the sources that this process was started from.
+    rest = [path for path in sys.path if path != _SOURCES or "site-packages" in path]
+    folder = [spec["cwd"]] if spec.get("cwd") else []
+    sys.path[:] = [*spec["sys_path"], *folder, *rest, _DATABRICKS_MODULES]
+    os.environ["PYTHONPATH"] = os.pathsep.join(spec["sys_path"])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "local_workspace"]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    # Every fork would draw the same numbers otherwise.
+    random.seed()
+    np.random.seed()
+    if folder:
+        os.chdir(*folder)
+
+
+def _redirect(log: str) -> None:
+    """stdout and stderr go to the log, line by line; stdin is empty."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+
+
+def _run(spec: Message, channel: Channel) -> int:
+    """The process's exit code, after the last event was sent."""
+    try:
+        result = KINDS[spec["kind"]](spec, channel)
+    except NotebookExit as early:
+        result = early.value
+    except SystemExit as exit:
+        if exit.code not in (None, 0):
+            return _fail(exit, channel)
+        result = None
+    except BaseException as error:
+        return _fail(error, channel)
+    _finish()
+    channel.send("succeeded", result=result)
+    return 0
+
+
+def _fail(error: BaseException, channel: Channel) -> int:
+    message, trace = describe(error)
+    sys.stderr.write(trace)
+    _finish()
+    channel.send("failed", error=message, trace=trace)
+    return 1
+
+
+def _finish() -> None:
+    """What the interpreter does at its end, without taking down each module: that costs time."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()

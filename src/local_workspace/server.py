@@ -1,0 +1,73 @@
+"""Serves a local workspace on the loopback interface until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from local_workspace.api.app import create_app
+from local_workspace.errors import LocalWorkspaceError
+from local_workspace.settings import StateDir, read_env_file
+from local_workspace.workspace import Workspace
+
+LOOPBACK = "127.0.0.1"
+KEEP_ALIVE_SECONDS = 120
+"""Longer than clients keep idle connections, so that none is closed under a request."""
+
+
+def serve(state: StateDir, port: int) -> None:
+    """Blocks until SIGINT or SIGTERM; raises LocalWorkspaceError when the state or the port is in use."""
+    state.create()
+    with _locked(state), _bound(port) as listener:
+        url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        workspace = Workspace(state, url)
+        config = uvicorn.Config(
+            create_app(workspace),
+            log_level=logging.WARNING,
+            access_log=False,
+            lifespan="on",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _locked(state: StateDir) -> Iterator[None]:
+    """One workspace per state folder; the lock goes with the process, however it ends."""
+    with state.lock_file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            url = read_env_file(state.env_file).get("DATABRICKS_HOST", "an unknown address")
+            raise LocalWorkspaceError(
+                f"A local workspace already runs on {state.root} at {url}. "
+                "Stop it, or set LOCAL_WORKSPACE_STATE to another folder."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    # The protocol is named, because asyncio turns Nagle's algorithm off only where it is.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise LocalWorkspaceError(
+                f"Port {port} is in use. Free it, or choose another with LOCAL_WORKSPACE_PORT."
+            ) from None
+        yield listener

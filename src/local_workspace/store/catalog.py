@@ -1,0 +1,143 @@
+"""Unity Catalog in SQLite: catalogs and schemas, and what they hold."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from databricks.sdk.service.catalog import CatalogInfo, CatalogType, SchemaInfo
+
+from local_workspace.errors import InvalidParameterValue, InvalidState, ResourceAlreadyExists
+from local_workspace.settings import USER_NAME
+from local_workspace.store import folders, names, securables
+from local_workspace.store.database import Database, Row
+from local_workspace.store.delta_commits import DeltaCommits
+from local_workspace.store.grants import Grants
+from local_workspace.store.jobs import now
+from local_workspace.store.tables import Tables
+
+
+class Catalog:
+    """Catalogs and schemas; `tables`, `commits` and `grants` hold the rest."""
+
+    def __init__(self, db: Database, tables_folder: Path) -> None:
+        self._db = db
+        self.tables = Tables(db, tables_folder)
+        self.commits = DeltaCommits(db)
+        self.grants = Grants(db)
+
+    def list_catalogs(self) -> list[CatalogInfo]:
+        return [_catalog_info(row) for row in self._db.all("SELECT * FROM catalogs ORDER BY name")]
+
+    def get_catalog(self, name: str) -> CatalogInfo:
+        return _catalog_info(securables.get(self._db, "catalog", name))
+
+    def create_schema(
+        self,
+        catalog_name: str,
+        name: str,
+        comment: str | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> SchemaInfo:
+        with self._db.transaction():
+            catalog = securables.get(self._db, "catalog", catalog_name)
+            full_name = f"{catalog['name']}.{names.new_name(name)}"
+            if securables.find(self._db, "schema", full_name):
+                raise ResourceAlreadyExists(f"Schema '{full_name}' already exists.")
+            created = now()
+            values = {
+                "schema_id": str(uuid.uuid4()),
+                "catalog_name": catalog["name"],
+                "name": names.new_name(name),
+                "comment": comment,
+                "properties": json.dumps(properties or {}),
+                "owner": USER_NAME,
+                "created_at": created,
+                "updated_at": created,
+            }
+            self._db.insert("schemas", values)
+        return self.get_schema(full_name)
+
+    def list_schemas(self, catalog_name: str) -> list[SchemaInfo]:
+        catalog = securables.get(self._db, "catalog", catalog_name)
+        rows = self._db.all(
+            "SELECT * FROM named_schemas WHERE catalog_name = ? ORDER BY name", (catalog["name"],)
+        )
+        return [_schema_info(row) for row in rows]
+
+    def get_schema(self, full_name: str) -> SchemaInfo:
+        return _schema_info(securables.get(self._db, "schema", full_name))
+
+    def update_schema(self, full_name: str, changes: Mapping[str, Any]) -> SchemaInfo:
+        """Change `comment`, `owner` or `properties`."""
+        with self._db.transaction():
+            schema = securables.get(self._db, "schema", full_name)
+            if not changes:
+                raise InvalidParameterValue("UpdateSchema Nothing to update")
+            values = {**changes, "updated_at": now()}
+            if "properties" in changes:
+                values["properties"] = json.dumps(changes["properties"])
+            self._db.update("schemas", "schema_id", schema["schema_id"], values)
+        return self.get_schema(full_name)
+
+    def delete_schema(self, full_name: str, *, force: bool = False) -> str:
+        """Delete the schema and, if forced, what it holds; else InvalidState where it is not empty.
+
+        The files of its tables go with it; those of its volumes are `Volumes`' to remove. Answers
+        with the full name as it was stored.
+        """
+        with self._db.transaction():
+            schema = securables.get(self._db, "schema", full_name)
+            if not force:
+                self._require_empty(schema)
+            table_folders = self.tables.managed_folders(schema["schema_id"])
+            self._db.execute("DELETE FROM schemas WHERE schema_id = ?", (schema["schema_id"],))
+        for folder in table_folders:
+            folders.remove(folder)
+        deleted: str = schema["full_name"]
+        return deleted
+
+    def _require_empty(self, schema: Row) -> None:
+        counts = self._db.one(
+            "SELECT (SELECT count(*) FROM tables WHERE schema_id = :id) AS tables,"
+            " (SELECT count(*) FROM volumes WHERE schema_id = :id) AS volumes",
+            {"id": schema["schema_id"]},
+        )
+        assert counts is not None
+        if counts["tables"] or counts["volumes"]:
+            raise InvalidState(
+                f"Schema '{schema['full_name']}' is not empty. The schema has {counts['tables']} "
+                f"tables(s), 0 functions(s), {counts['volumes']} volumes(s)"
+            )
+
+
+def _catalog_info(row: Row) -> CatalogInfo:
+    return CatalogInfo(
+        name=row["name"],
+        full_name=row["name"],
+        catalog_type=CatalogType.MANAGED_CATALOG,
+        comment=row["comment"],
+        owner=USER_NAME,
+        created_at=row["created_at"],
+        created_by=USER_NAME,
+    )
+
+
+def _schema_info(row: Row) -> SchemaInfo:
+    return SchemaInfo(
+        name=row["name"],
+        catalog_name=row["catalog_name"],
+        full_name=row["full_name"],
+        schema_id=row["schema_id"],
+        catalog_type=CatalogType.MANAGED_CATALOG,
+        comment=row["comment"],
+        properties=json.loads(row["properties"]),
+        owner=row["owner"],
+        created_at=row["created_at"],
+        created_by=USER_NAME,
+        updated_at=row["updated_at"],
+        updated_by=USER_NAME,
+    )

@@ -1,0 +1,103 @@
+"""The one SQLite database: connection, transactions, migrations.
+
+All state lives here. Every write goes through `transaction()`, so each change is whole or absent after a crash.
+The connection belongs to the server's event loop thread; statements take well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+Row = sqlite3.Row
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Database:
+    """A connection in WAL mode with foreign keys on; ordered migrations are applied when it opens."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        # synchronous=NORMAL in WAL mode: a killed process loses nothing; only a power cut can lose the last commits.
+        self._connection.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        )
+        self._depth = 0
+        self._migrate()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside are committed together or not at all; nested calls join the outer one."""
+        if self._depth == 0:
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._connection.execute("COMMIT")
+
+    def execute(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+    def all(self, sql: str, values: Values = ()) -> list[Row]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def one(self, sql: str, values: Values = ()) -> Row | None:
+        row: Row | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def insert(self, table: str, values: Mapping[str, Any]) -> None:
+        """Insert one row; `table` and the column names come from this package, never from a request."""
+        columns = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        self.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)
+
+    def update(self, table: str, key: str, key_value: Any, changes: Mapping[str, Any]) -> None:
+        """Change the row whose column `key` has `key_value`; names come from this package."""
+        assignments = ", ".join(f"{name} = :{name}" for name in changes)
+        self.execute(
+            f"UPDATE {table} SET {assignments} WHERE {key} = :__key",
+            {**changes, "__key": key_value},
+        )
+
+    def new_id(self) -> int:
+        """The next id of one sequence for all objects, so a run id is never a task run's id too."""
+        cursor = self.execute("INSERT INTO ids DEFAULT VALUES")
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _migrate(self) -> None:
+        """Apply each `migrations/NNNN_*.sql` once, in order, in one transaction with its record."""
+        self.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+        applied = {row["name"] for row in self.all("SELECT name FROM migrations")}
+        folder = resources.files("local_workspace.store") / "migrations"
+        for script in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if script.name.endswith(".sql") and script.name not in applied:
+                with self.transaction():
+                    for statement in _statements(script.read_text()):
+                        self.execute(statement)
+                    self.execute("INSERT INTO migrations VALUES (?)", (script.name,))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script where SQLite itself says a statement is complete (executescript would commit)."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,81 @@
+"""Which uploaded files are notebooks, and their source.
+
+A file is a notebook if its first line says so, or if it is a Jupyter notebook; in the workspace it has no extension.
+https://docs.databricks.com/en/notebooks/notebook-format.html
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from local_workspace.errors import InvalidParameterValue
+
+JUPYTER_EXTENSION = ".ipynb"
+_COMMENTS = {".py": "#", ".sql": "--", ".scala": "//", ".r": "#"}
+_LANGUAGES = {".py": "PYTHON", ".sql": "SQL", ".scala": "SCALA", ".r": "R"}
+LANGUAGES = frozenset(_LANGUAGES.values())
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook as the workspace has it: its path without extension, and its source form."""
+
+    path: str
+    language: str
+    source: str
+
+
+def detect_language(path: str, content: Path) -> str | None:
+    """The language of the notebook that `content` is under the name of `path`; None for any other file."""
+    extension = PurePosixPath(path).suffix
+    if extension == JUPYTER_EXTENSION:
+        return "PYTHON"
+    language = _LANGUAGES.get(extension.lower())
+    if language is None or _first_line(content) != header(language):
+        return None
+    return language
+
+
+def without_extension(path: str) -> str:
+    """Where the notebook that is uploaded to `path` is in the workspace."""
+    return path.removesuffix(PurePosixPath(path).suffix)
+
+
+def header(language: str) -> str:
+    """The first line of a notebook's source in `language`."""
+    extension = next(key for key, value in _LANGUAGES.items() if value == language)
+    return f"{_COMMENTS[extension]} Databricks notebook source"
+
+
+def to_source(path: str, content: bytes, language: str) -> bytes:
+    """The source form of what was uploaded to `path`: from Jupyter's form, and with the header."""
+    if path.endswith(JUPYTER_EXTENSION):
+        return _jupyter_to_source(path, content)
+    first = header(language).encode()
+    return content if content.startswith(first) else first + b"\n" + content
+
+
+def _jupyter_to_source(path: str, content: bytes) -> bytes:
+    try:
+        cells = json.loads(content)["cells"]
+        blocks = [_cell(cell) for cell in cells]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidParameterValue(f"{path} is not a Jupyter notebook: {error}") from error
+    return "\n".join([header("PYTHON"), "\n\n# COMMAND ----------\n\n".join(blocks), ""]).encode()
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    source = cell["source"]
+    text = source if isinstance(source, str) else "".join(source)
+    magic = "%md\n" if cell["cell_type"] == "markdown" else ""
+    if not magic and not text.startswith("%"):
+        return text
+    return "\n".join(f"# MAGIC {line}" for line in (magic + text).splitlines())
+
+
+def _first_line(content: Path) -> str:
+    with content.open("rb") as file:
+        return file.readline(64).decode(errors="replace").rstrip("\r\n")

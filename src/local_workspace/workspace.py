@@ -1,0 +1,108 @@
+"""One local workspace: all its parts, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from local_workspace.execution.conductor import Conductor
+from local_workspace.execution.engine import Engine
+from local_workspace.execution.faults import Faults
+from local_workspace.execution.libraries import Libraries
+from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.tasks import TaskExecutor
+from local_workspace.execution.warehouse import Warehouse
+from local_workspace.pages.render import Pages
+from local_workspace.pages.sessions import PageSessions
+from local_workspace.settings import WORKSPACE_ID, StateDir, load_or_make_token, write_env_file
+from local_workspace.store.catalog import Catalog
+from local_workspace.store.database import Database
+from local_workspace.store.jobs import JobStore
+from local_workspace.store.permissions import Permissions
+from local_workspace.store.runs import RunStore
+from local_workspace.store.statements import StatementStore
+from local_workspace.store.volumes import Volumes
+from local_workspace.store.workspace_files import WorkspaceFiles
+
+logger = logging.getLogger(__name__)
+
+RUNTIME_VERSION = "17.3"
+"""Databricks Runtime whose Spark, Python and databricks-connect versions the local workspace keeps to."""
+
+
+class Workspace:
+    """State in `state`, reached at `url`. Nothing runs before `start`."""
+
+    def __init__(self, state: StateDir, url: str) -> None:
+        state.create()
+        self.state = state
+        self.url = url
+        self.token = load_or_make_token(state.env_file)
+        self.page_sessions = PageSessions()
+        self.faults = Faults()
+
+        self.db = Database(state.database)
+        self.jobs = JobStore(self.db)
+        self.runs = RunStore(self.db)
+        self.files = WorkspaceFiles(self.db, state.mounts)
+        self.permissions = Permissions(self.db)
+        self.catalog = Catalog(self.db, state.tables)
+        self.volumes = Volumes(self.db, state.mounts)
+        self.statements = StatementStore(self.db)
+
+        self.engine = Engine(state, f"{url}/api/2.1/unity-catalog", self.token)
+        self.processes = TaskProcesses(state)
+        self.warehouse = Warehouse(self.processes, self.engine, state.mounts)
+        executor = TaskExecutor(
+            state=state,
+            files=self.files,
+            processes=self.processes,
+            warehouse=self.warehouse,
+            libraries=Libraries(state.libraries),
+            faults=self.faults,
+            environment=self.task_environment,
+            spark_remote=lambda: self.engine.remote,
+        )
+        self.conductor = Conductor(
+            jobs=self.jobs, runs=self.runs, execute=executor.execute, host=lambda: self.url
+        )
+        self.pages = Pages(self)
+        self._warming: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Engine up, state recovered, env file written; task processes go on warming up behind."""
+        self.catalog.tables.remove_leftovers()
+        self.volumes.remove_leftovers()
+        await self.engine.start()
+        self.conductor.recover()
+        values = {"DATABRICKS_HOST": self.url, "DATABRICKS_TOKEN": self.token}
+        write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
+        self._warming = asyncio.create_task(self._warm_up())
+
+    async def stop(self) -> None:
+        await self.conductor.stop()
+        if self._warming is not None:
+            self._warming.cancel()
+        await self.warehouse.stop()
+        await self.processes.stop()
+        await self.engine.stop()
+        self.db.close()
+
+    async def _warm_up(self) -> None:
+        try:
+            await self.processes.start()
+            await self.warehouse.start()
+        except Exception:
+            logger.exception("the task processes could not be started ahead")
+
+    def task_environment(self) -> dict[str, str]:
+        """What every task's process has, as on Databricks: clients find the workspace without arguments."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "DATABRICKS_HOST": self.url,
+            "DATABRICKS_TOKEN": self.token,
+            "DATABRICKS_RUNTIME_VERSION": RUNTIME_VERSION,
+            "DATABRICKS_WORKSPACE_ID": str(WORKSPACE_ID),
+            **self.engine.client_environment,
+        }

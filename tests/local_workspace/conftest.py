@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databricks.sdk import WorkspaceClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from serving import CatalogWorkspace, Switchboard, plugged_in, serving
+
+
+@pytest.fixture(scope="session")
+def switchboard() -> Iterator[Switchboard]:
+    board = Switchboard()
+    with serving(board) as board.url:
+        yield board
+
+
+@pytest.fixture
+def workspace(switchboard: Switchboard, tmp_path: Path) -> Iterator[CatalogWorkspace]:
+    """Unity Catalog and the volumes, served from an empty state folder."""
+    with plugged_in(switchboard, tmp_path / "state") as served:
+        yield served
+
+
+@pytest.fixture
+def client(workspace: CatalogWorkspace) -> WorkspaceClient:
+    return WorkspaceClient(host=workspace.url, token=workspace.token, auth_type="pat")

@@ -1,0 +1,91 @@
+"""Dynamic value references."""
+
+import pytest
+
+from local_workspace.models.lifecycle import Outcome
+from local_workspace.models.references import Scope, TaskScope, UnknownReference, resolve
+
+SCOPE = Scope(
+    job_id=7,
+    job_name="nightly",
+    run_id=70,
+    repair_count=2,
+    start_time=1_700_000_000_123,
+    trigger="ONE_TIME",
+    workspace_id=1,
+    workspace_url="http://127.0.0.1:1",
+    parameters={"country": "Norway", "my-key": "dashed"},
+    task=TaskScope(name="here", run_id=71, execution_count=3, notebook_path="/Workspace/n"),
+    tasks={
+        "up": TaskScope(
+            name="up",
+            run_id=72,
+            execution_count=1,
+            outcome=Outcome.SUCCESS,
+            values={"files": ["a.csv", "b.csv"], "count": 2, "name": "x"},
+            rows=[{"n": "5", "label": "five"}],
+        )
+    },
+    input={"code": "CHE", "years": [1, 2]},
+)
+
+RESOLVED = [
+    ("{{job.id}}", "7"),
+    ("{{job.name}}", "nightly"),
+    ("{{job.run_id}}", "70"),
+    ("{{job.repair_count}}", "2"),
+    ("{{job.start_time.iso_date}}", "2023-11-14"),
+    ("{{job.start_time.iso_datetime}}", "2023-11-14T22:13:20"),
+    ("{{job.start_time.year}}", "2023"),
+    ("{{job.start_time.is_weekday}}", "true"),
+    ("{{job.start_time.iso_weekday}}", "2"),
+    ("{{job.start_time.timestamp_ms}}", "1700000000123"),
+    ("{{job.trigger.type}}", "one_time"),
+    ("{{job.parameters.country}}", "Norway"),
+    ("{{job.parameters.`my-key`}}", "dashed"),
+    ("{{task.name}}", "here"),
+    ("{{task.run_id}}", "71"),
+    ("{{task.execution_count}}", "3"),
+    ("{{task.notebook_path}}", "/Workspace/n"),
+    ("{{tasks.up.run_id}}", "72"),
+    ("{{tasks.up.result_state}}", "success"),
+    ("{{tasks.up.error_code}}", ""),
+    ("{{tasks.up.values.files}}", '["a.csv", "b.csv"]'),
+    ("{{tasks.up.values.name}}", "x"),
+    ("{{tasks.up.output.first_row.label}}", "five"),
+    ("{{tasks.up.output.rows}}", '[{"n": "5", "label": "five"}]'),
+    ("{{workspace.id}}", "1"),
+    ("{{input.code}}", "CHE"),
+    ("{{input.years}}", "[1, 2]"),
+    ("from {{ job.id }} to {{job.run_id}}", "from 7 to 70"),
+    ("{{run_id}} of {{job_id}}", "71 of 7"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), RESOLVED)
+def test_documented_references(text: str, expected: str) -> None:
+    assert resolve(text, SCOPE) == expected
+
+
+@pytest.mark.parametrize("text", ["{{nothing.known}}", "{{ }}", "{{job.id", "{job.id}", "plain"])
+def test_other_text_stays(text: str) -> None:
+    assert resolve(text, SCOPE) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{job.notebook_url}}",
+        "{{job.parameters.absent}}",
+        "{{tasks.other.run_id}}",
+        "{{tasks.up.values.no}}",
+    ],
+)
+def test_an_unknown_name_in_a_known_namespace_is_an_error(text: str) -> None:
+    with pytest.raises(UnknownReference, match=r"names nothing that is known"):
+        resolve(text, SCOPE)
+
+
+def test_references_are_found_in_nested_settings() -> None:
+    settings = {"a": ["{{job.id}}", {"b": "{{input.code}}"}], "n": 1}
+    assert resolve(settings, SCOPE) == {"a": ["7", {"b": "CHE"}], "n": 1}

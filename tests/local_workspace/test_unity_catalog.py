@@ -1,0 +1,502 @@
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import (
+    BadRequest,
+    InvalidParameterValue,
+    NotFound,
+    ResourceAlreadyExists,
+)
+from databricks.sdk.service.catalog import (
+    ColumnInfo,
+    ColumnTypeName,
+    DataSourceFormat,
+    PermissionsChange,
+    Privilege,
+    PrivilegeAssignment,
+    TableType,
+    VolumeType,
+)
+from expect import refused
+from serving import CatalogWorkspace, Switchboard, plugged_in
+
+INT = ColumnInfo(
+    name="year", type_name=ColumnTypeName.INT, type_text="int", position=0, comment="AD"
+)
+
+
+class UnityCatalog:
+    """The routes that only the engine calls."""
+
+    def __init__(self, workspace: CatalogWorkspace) -> None:
+        self._url = workspace.catalog_url
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {workspace.token}"
+
+    def call(self, method: str, path: str, body: dict[str, Any]) -> requests.Response:
+        return self._http.request(method, f"{self._url}/{path}", json=body)
+
+    def stage(self, schema: str, name: str) -> dict[str, Any]:
+        body = {"catalog_name": "main", "schema_name": schema, "name": name}
+        staged: dict[str, Any] = self.call("POST", "staging-tables", body).json()
+        return staged
+
+    def create_table(self, schema: str, name: str, /, **changes: Any) -> requests.Response:
+        body = {
+            "catalog_name": "main",
+            "schema_name": schema,
+            "name": name,
+            "table_type": "MANAGED",
+            "data_source_format": "DELTA",
+            "storage_location": self.stage(schema, name)["staging_location"],
+            "columns": [INT.as_dict()],
+        }
+        return self.call("POST", "tables", {**body, **changes})
+
+    def commit(self, table: dict[str, Any], version: int, **more: Any) -> requests.Response:
+        info = {
+            "version": version,
+            "timestamp": 1000 + version,
+            "file_name": f"{version:020}.{version}.json",
+            "file_size": 10 * version,
+            "file_modification_timestamp": 2000 + version,
+        }
+        return self.call(
+            "POST", "delta/preview/commits", {**location_of(table), "commit_info": info, **more}
+        )
+
+    def commits(self, table: dict[str, Any], **more: Any) -> dict[str, Any]:
+        body = {**location_of(table), "start_version": 1, **more}
+        answer: dict[str, Any] = self.call("GET", "delta/preview/commits", body).json()
+        return answer
+
+
+def location_of(table: dict[str, Any]) -> dict[str, Any]:
+    return {"table_id": table["table_id"], "table_uri": table["storage_location"]}
+
+
+def folder_of(table: dict[str, Any]) -> Path:
+    return Path(table["storage_location"].removeprefix("file://"))
+
+
+@pytest.fixture
+def uc(workspace: CatalogWorkspace) -> UnityCatalog:
+    return UnityCatalog(workspace)
+
+
+@pytest.fixture
+def table(uc: UnityCatalog) -> dict[str, Any]:
+    created: dict[str, Any] = uc.create_table("default", "shares").json()
+    return created
+
+
+# Catalogs
+
+
+def test_there_is_one_catalog_from_the_start(client: WorkspaceClient) -> None:
+    assert [catalog.name for catalog in client.catalogs.list()] == ["main"]
+    assert client.catalogs.get("MAIN").full_name == "main"
+    message = "Catalog 'other' does not exist."
+    refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, lambda: client.catalogs.get("other"))
+
+
+def test_further_catalogs_are_refused(client: WorkspaceClient) -> None:
+    with pytest.raises(BadRequest, match="has the catalog 'main' alone") as refusal:
+        client.catalogs.create("other")
+    assert refusal.value.error_code == "FEATURE_DISABLED"
+
+
+# Schemas
+
+
+def test_a_schema_is_created_shown_changed_and_deleted(client: WorkspaceClient) -> None:
+    created = client.schemas.create("Wind", "main", comment="of change", properties={"a": "1"})
+    assert (created.full_name, created.comment) == ("main.wind", "of change")
+    assert created.owner == "local@localhost"
+    assert client.schemas.get("main.WIND") == created
+    assert [schema.name for schema in client.schemas.list("main")] == ["default", "wind"]
+
+    changed = client.schemas.update("main.wind", comment="calm", properties={"b": "2"})
+    assert (changed.comment, changed.properties) == ("calm", {"b": "2"})
+    assert changed.schema_id == created.schema_id
+
+    client.schemas.delete("main.wind")
+    message = "Schema 'main.wind' does not exist."
+    refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, lambda: client.schemas.get("main.wind"))
+
+
+def test_schemas_are_listed_in_pages(client: WorkspaceClient) -> None:
+    for name in ("hydro", "solar", "wind"):
+        client.schemas.create(name, "main")
+    listed = [schema.name for schema in client.schemas.list("main", max_results=3)]
+    assert listed == ["default", "hydro", "solar", "wind"]
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        "page_token and max_results must not be negative.",
+        lambda: list(client.schemas.list("main", page_token="-1")),
+    )
+
+
+def test_a_schema_that_exists_is_not_created_again(client: WorkspaceClient) -> None:
+    refused(
+        ResourceAlreadyExists,
+        "RESOURCE_ALREADY_EXISTS",
+        "Schema 'main.default' already exists.",
+        lambda: client.schemas.create("DEFAULT", "main"),
+    )
+
+
+@pytest.mark.parametrize("name", ["a.b", "a b", "a/b", "..", "a\nb", "a`b", "ä" * 128])
+def test_names_that_are_no_names_are_refused(client: WorkspaceClient, name: str) -> None:
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        f"'{name}' is not a valid name: it must have 1 to 255 bytes and no period, space, slash, "
+        "back-quote or control character.",
+        lambda: client.schemas.create(name, "main"),
+    )
+
+
+def test_full_names_need_all_their_parts(client: WorkspaceClient) -> None:
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        "'wind' is not a valid name: expected catalog.schema.",
+        lambda: client.schemas.get("wind"),
+    )
+
+
+def test_names_in_back_quotes_mean_the_same(client: WorkspaceClient) -> None:
+    client.schemas.create("`off-shore`", "`main`")
+    assert client.schemas.get("main.`off-shore`").full_name == "main.off-shore"
+    assert client.schemas.get("main.off-shore").name == "off-shore"
+
+
+def test_what_a_schema_cannot_have_is_refused(client: WorkspaceClient) -> None:
+    refused(
+        BadRequest,
+        "FEATURE_DISABLED",
+        "The local workspace does not support storage_root of a schema.",
+        lambda: client.schemas.create("wind", "main", storage_root="s3://bucket"),
+    )
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        "UpdateSchema Nothing to update",
+        lambda: client.schemas.update("main.default"),
+    )
+
+
+def test_a_schema_that_holds_something_is_deleted_by_force_alone(
+    client: WorkspaceClient, uc: UnityCatalog
+) -> None:
+    client.schemas.create("wind", "main")
+    volume = client.volumes.create("main", "wind", "landing", VolumeType.MANAGED)
+    table = uc.create_table("wind", "shares").json()
+    folder_of(table).mkdir()
+    refused(
+        BadRequest,
+        "INVALID_STATE",
+        "Schema 'main.wind' is not empty. The schema has 1 tables(s), 0 functions(s), 1 volumes(s)",
+        lambda: client.schemas.delete("main.wind"),
+    )
+    assert folder_of(table).exists()
+    assert volume.storage_location is not None
+    volume_folder = Path(volume.storage_location.removeprefix("file://"))
+    assert volume_folder.is_dir()
+
+    client.schemas.delete("main.wind", force=True)
+    assert not folder_of(table).exists()
+    assert not volume_folder.exists()
+    assert not client.tables.exists("main.wind.shares").table_exists
+
+
+# Tables
+
+
+def test_a_managed_table_takes_over_its_staging_table(
+    client: WorkspaceClient, uc: UnityCatalog, workspace: CatalogWorkspace
+) -> None:
+    staged = uc.stage("default", "`Shares`")
+    assert staged["name"] == "shares"
+    assert staged["staging_location"] == f"file://{workspace.state.tables / staged['id']}"
+    created = uc.create_table(
+        "default", "Shares", storage_location=staged["staging_location"], comment="of electricity"
+    ).json()
+    assert created["table_id"] == staged["id"]
+
+    table = client.tables.get("main.default.shares")
+    assert (table.full_name, table.comment) == ("main.default.shares", "of electricity")
+    assert (table.table_type, table.data_source_format) == (
+        TableType.MANAGED,
+        DataSourceFormat.DELTA,
+    )
+    assert table.columns == [INT]
+    assert [listed.name for listed in client.tables.list("main", "default")] == ["shares"]
+    assert client.tables.exists("main.default.shares").table_exists
+
+
+def test_a_staging_table_is_used_once_and_for_its_own_name(
+    uc: UnityCatalog,
+) -> None:
+    location = uc.stage("default", "shares")["staging_location"]
+    for name, status in [("other", 400), ("shares", 200)]:
+        assert uc.create_table("default", name, storage_location=location).status_code == status
+    again = uc.create_table("default", "again", storage_location=location)
+    assert again.json() == {
+        "error_code": "INVALID_PARAMETER_VALUE",
+        "message": f"Managed table 'main.default.again' has no staging table at '{location}'; "
+        "create it with CREATE TABLE in Spark SQL.",
+    }
+
+
+@pytest.mark.usefixtures("table")
+def test_a_table_that_exists_is_not_created_again(uc: UnityCatalog) -> None:
+    answer = uc.create_table("default", "SHARES")
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {
+            "error_code": "RESOURCE_ALREADY_EXISTS",
+            "message": "Table 'main.default.shares' already exists.",
+        },
+    )
+
+
+def test_a_managed_table_is_a_delta_table(uc: UnityCatalog) -> None:
+    answer = uc.create_table("default", "shares", data_source_format="PARQUET")
+    assert answer.json() == {
+        "error_code": "INVALID_PARAMETER_VALUE",
+        "message": "Managed table 'main.default.shares' cannot be stored as PARQUET, only as DELTA: create it "
+        "USING DELTA, or set spark.sql.sources.default to delta in the Spark session.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        (
+            {"table_type": "VIEW"},
+            "FEATURE_DISABLED",
+            "The local workspace has no tables of type VIEW.",
+        ),
+        (
+            {"schema_name": "nowhere"},
+            "RESOURCE_DOES_NOT_EXIST",
+            "Schema 'main.nowhere' does not exist.",
+        ),
+        ({"name": None}, "INVALID_PARAMETER_VALUE", "Missing required field: name"),
+    ],
+)
+def test_tables_that_cannot_be(
+    uc: UnityCatalog, changes: dict[str, Any], code: str, message: str
+) -> None:
+    answer = uc.create_table("default", "shares", **changes)
+    assert answer.json() == {"error_code": code, "message": message}
+
+
+def test_dropping_a_managed_table_removes_its_files(
+    client: WorkspaceClient, table: dict[str, Any]
+) -> None:
+    (folder_of(table) / "_delta_log").mkdir(parents=True)
+    client.tables.delete("main.default.shares")
+    assert not folder_of(table).exists()
+    message = "Table 'main.default.shares' does not exist."
+    again = partial(client.tables.delete, "main.default.shares")
+    refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, again)
+    get = partial(client.tables.get, "main.default.shares")
+    refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, get)
+
+
+def test_dropping_an_external_table_keeps_its_files(
+    client: WorkspaceClient, tmp_path: Path
+) -> None:
+    client.tables.create(
+        "shares", "main", "default", TableType.EXTERNAL, DataSourceFormat.DELTA, f"{tmp_path}/mine/"
+    )
+    (tmp_path / "mine").mkdir()
+    assert client.tables.get("main.default.shares").storage_location == f"{tmp_path}/mine"
+    client.tables.delete("main.default.shares")
+    assert (tmp_path / "mine").exists()
+
+
+def test_tables_outlive_the_server_and_leftovers_do_not(
+    tmp_path: Path, switchboard: Switchboard, uc: UnityCatalog, table: dict[str, Any]
+) -> None:
+    folder_of(table).mkdir()
+    staged = Path(uc.stage("default", "never")["staging_location"].removeprefix("file://"))
+    staged.mkdir()
+    with plugged_in(switchboard, tmp_path / "state") as restarted:
+        restarted.catalog.tables.remove_leftovers()
+        again = UnityCatalog(restarted)
+        client = WorkspaceClient(host=restarted.url, token=restarted.token, auth_type="pat")
+        assert client.tables.get("main.default.shares").table_id == table["table_id"]
+        assert folder_of(table).exists()
+        assert not staged.exists()
+        late = again.create_table("default", "never", storage_location=f"file://{staged}")
+        assert late.status_code == 400
+
+
+# Delta commits
+
+
+def test_all_commits_are_listed_published_or_not(uc: UnityCatalog, table: dict[str, Any]) -> None:
+    assert uc.commits(table) == {"commits": [], "latest_table_version": -1}
+    for version in (1, 2, 3):
+        assert uc.commit(table, version).json() == {}
+    published = {**location_of(table), "latest_backfilled_version": 2}
+    assert uc.call("POST", "delta/preview/commits", published).status_code == 200
+    listed = uc.commits(table)
+    assert [commit["version"] for commit in listed["commits"]] == [1, 2, 3]
+    assert listed["latest_table_version"] == 3
+    assert listed["commits"][1] == {
+        "version": 2,
+        "timestamp": 1002,
+        "file_name": "00000000000000000002.2.json",
+        "file_size": 20,
+        "file_modification_timestamp": 2002,
+    }
+    assert uc.commits(table, start_version=2, end_version=2)["commits"] == [listed["commits"][1]]
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_only_the_next_version_is_ratified(
+    uc: UnityCatalog, table: dict[str, Any], version: int
+) -> None:
+    uc.commit(table, 1)
+    answer = uc.commit(table, version)
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {
+            "error_code": "RESOURCE_CONFLICT",
+            "message": f"Version {version} of table 'main.default.shares' cannot be committed: "
+            "the next version is 2.",
+        },
+    )
+
+
+def test_a_refused_commit_changes_nothing(uc: UnityCatalog, table: dict[str, Any]) -> None:
+    uc.commit(table, 1)
+    metadata = {"description": "not this"}
+    assert uc.commit(table, 1, latest_backfilled_version=1, metadata=metadata).status_code == 409
+    assert len(uc.commits(table)["commits"]) == 1
+
+
+def test_a_commit_changes_what_the_catalog_shows(
+    uc: UnityCatalog, table: dict[str, Any], client: WorkspaceClient
+) -> None:
+    new = ColumnInfo(name="share", type_name=ColumnTypeName.DOUBLE, position=1)
+    metadata = {
+        "description": "with share",
+        "schema": {"columns": [INT.as_dict(), new.as_dict()]},
+        "properties": {"properties": {"delta.appendOnly": "true"}},
+    }
+    uc.commit(table, 1, metadata=metadata)
+    shown = client.tables.get("main.default.shares")
+    assert (shown.comment, shown.columns) == ("with share", [INT, new])
+    assert shown.properties == {"delta.appendOnly": "true"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "message"),
+    [
+        ({"table_id": "none"}, 404, "Table with id 'none' does not exist."),
+        (
+            {"table_uri": "file:///else"},
+            400,
+            "Table 'main.default.shares' is not stored at 'file:///else'.",
+        ),
+        (
+            {"latest_backfilled_version": 1},
+            400,
+            "Version 1 of table 'main.default.shares' cannot be published: the latest version is 0.",
+        ),
+        (
+            {"commit_info": None},
+            400,
+            "Missing required field: commit_info or latest_backfilled_version",
+        ),
+        (
+            {"uniform": {"iceberg": {}}},
+            400,
+            "The local workspace does not support uniform of a Delta commit.",
+        ),
+    ],
+)
+def test_commits_that_are_refused(
+    uc: UnityCatalog, table: dict[str, Any], changes: dict[str, Any], status: int, message: str
+) -> None:
+    answer = uc.commit(table, 1, **changes)
+    assert (answer.status_code, answer.json()["message"]) == (status, message)
+    assert uc.commits(table)["latest_table_version"] == -1
+
+
+# Grants
+
+
+def test_grants_are_stored_and_shown(client: WorkspaceClient) -> None:
+    changes = [
+        PermissionsChange(add=[Privilege.USE_SCHEMA, Privilege.SELECT], principal="users"),
+        PermissionsChange(add=[Privilege.ALL_PRIVILEGES], principal="me@there"),
+    ]
+    client.grants.update("schema", "main.default", changes=changes)
+    expected = [
+        PrivilegeAssignment("me@there", [Privilege.ALL_PRIVILEGES]),
+        PrivilegeAssignment("users", [Privilege.SELECT, Privilege.USE_SCHEMA]),
+    ]
+    shown = client.grants.get("SCHEMA", "main.default").privilege_assignments
+    assert shown == expected
+    one = client.grants.get("schema", "main.default", principal="users").privilege_assignments
+    assert one == expected[1:]
+
+    removal = [PermissionsChange(remove=[Privilege.ALL_PRIVILEGES], principal="users")]
+    left = client.grants.update("schema", "main.default", changes=removal).privilege_assignments
+    assert left == expected[:1]
+
+
+def test_grants_go_with_their_object(client: WorkspaceClient, workspace: CatalogWorkspace) -> None:
+    client.schemas.create("wind", "main")
+    client.volumes.create("main", "wind", "landing", VolumeType.MANAGED)
+    change = [PermissionsChange(add=[Privilege.READ_VOLUME], principal="users")]
+    client.grants.update("volume", "main.wind.landing", changes=change)
+    client.schemas.delete("main.wind", force=True)
+    assert workspace.db.all("SELECT * FROM grants") == []
+
+
+def test_grants_that_are_refused(client: WorkspaceClient) -> None:
+    both = PermissionsChange(add=[Privilege.SELECT], remove=[Privilege.SELECT], principal="users")
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        "Duplicate privileges to add and delete for principal users.",
+        lambda: client.grants.update("schema", "main.default", changes=[both]),
+    )
+    refused(
+        BadRequest,
+        "FEATURE_DISABLED",
+        "The local workspace has no grants on 'metastore', only on catalog, schema, table, volume.",
+        lambda: client.grants.get("metastore", "main"),
+    )
+    refused(
+        NotFound,
+        "RESOURCE_DOES_NOT_EXIST",
+        "Table 'main.default.none' does not exist.",
+        lambda: client.grants.get("table", "main.default.none"),
+    )
+
+
+def test_an_operation_takes_a_few_milliseconds(uc: UnityCatalog, table: dict[str, Any]) -> None:
+    durations = []
+    for version in range(1, 51):
+        started = time.perf_counter()
+        uc.commit(table, version)
+        durations.append(time.perf_counter() - started)
+    # 40 ms is what Nagle's algorithm and delayed acknowledgements cost when both are on.
+    assert sorted(durations)[25] < 0.02
