@@ -1,0 +1,24 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Silver
+# MAGIC Types and checks the new rows of bronze. Silver keeps the newest valid value per entity, year and source;
+# MAGIC rows that break a rule go to quarantine with the reasons.
+
+# COMMAND ----------
+
+dbutils.widgets.text("catalog", "main")
+dbutils.widgets.text("schema", "renewables")
+
+# COMMAND ----------
+
+from renewables.schemas import QUARANTINE, Schema
+from renewables.silver import refresh
+
+schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
+result = refresh(spark, schema)
+dbutils.jobs.taskValues.set("quarantined_percent", result.quarantined_percent)
+print(result)
+
+# COMMAND ----------
+
+display(spark.table(schema.table(QUARANTINE)).orderBy("_loaded_at", ascending=False).limit(100))

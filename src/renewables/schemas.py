@@ -1,0 +1,115 @@
+"""The Delta tables that the wheel writes: their columns, types and comments, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    comment: str
+
+    @property
+    def ddl(self) -> str:
+        return f"{self.name} {self.type} COMMENT {_literal(self.comment)}"
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    properties: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def ddl(self, full_name: str) -> str:
+        """CREATE TABLE IF NOT EXISTS for a table of this shape."""
+        columns = ",\n  ".join(column.ddl for column in self.columns)
+        pairs = ", ".join(f"{_literal(k)} = {_literal(v)}" for k, v in self.properties)
+        properties = f"\nTBLPROPERTIES ({pairs})" if pairs else ""
+        return (
+            f"CREATE TABLE IF NOT EXISTS {full_name} (\n  {columns}\n) USING DELTA\n"
+            f"COMMENT {_literal(self.comment)}{properties}"
+        )
+
+
+LINEAGE = (
+    Column("source", "STRING", "What generates the electricity: hydro, solar or wind"),
+    Column("_source_file", "STRING", "URI of the file that the row came with"),
+    Column(
+        "_content_hash", "STRING", "SHA-256 of that file, which is its name in the landing volume"
+    ),
+    Column("_source_modified_at", "TIMESTAMP", "When the source last changed that file"),
+    Column("_loaded_at", "TIMESTAMP", "When the row was appended to bronze; one value per load"),
+)
+"""What is known of a row in each table; newest is the row with the latest `_source_modified_at`, then `_loaded_at`."""
+
+_RAW = (
+    Column("entity", "STRING", "Country or region, as in the file"),
+    Column("code", "STRING", "Code of the entity, as in the file"),
+    Column("year", "STRING", "Year, as in the file"),
+    Column("percent", "STRING", "Percent of electricity generated, as in the file"),
+    Column("_position", "BIGINT", "Order of the row in its file: it rises, not always by one"),
+)
+
+BRONZE = Table(
+    "bronze_share_electricity",
+    "Rows of all landed files, unchanged, each content once",
+    (*_RAW, *LINEAGE, Column("_run_id", "STRING", "Run of the ingest job that loaded the row")),
+    # Two loads at once must exclude each other; under Databricks' default, writes that only add may not.
+    (("delta.isolationLevel", "Serializable"),),
+)
+
+SILVER = Table(
+    "silver_share_electricity",
+    "Newest valid value per entity, year and source",
+    (
+        Column("entity", "STRING", "Country or region"),
+        Column("code", "STRING", "ISO 3166-1 alpha-3 or OWID code; null for regions without"),
+        Column("year", "INT", "Year"),
+        Column(
+            "percent", "DOUBLE", "Percent of electricity generated, 0-100; null where not known"
+        ),
+        *LINEAGE,
+    ),
+)
+
+QUARANTINE = Table(
+    "quarantine_share_electricity",
+    "Rows that break a rule, unchanged, with the rules that they break",
+    (*_RAW, Column("reasons", "ARRAY<STRING>", "Names of the rules that the row breaks"), *LINEAGE),
+)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A Unity Catalog schema."""
+
+    catalog: str
+    name: str
+
+    def table(self, table: Table | str) -> str:
+        """The full name of a table in this schema, quoted for SQL."""
+        name = table if isinstance(table, str) else table.name
+        return ".".join(_quoted(part) for part in (self.catalog, self.name, name))
+
+    def create(self, spark: SparkSession, table: Table) -> str:
+        """The full name of a table that is created if it does not exist."""
+        full_name = self.table(table)
+        spark.sql(table.ddl(full_name))
+        return full_name
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

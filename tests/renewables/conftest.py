@@ -1,0 +1,66 @@
+"""What the pipeline's tests share: a schema of their own, bronze rows, and gold's SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from local_workspace.sql.parameters import Parameter, bind
+from local_workspace.sql.script import split
+from renewables.schemas import BRONZE, Schema
+
+ROOT = Path(__file__).parents[2]
+CATALOGS = {"sail": "main", "databricks": "main", "spark": "spark_catalog"}
+
+BronzeRows = Callable[..., DataFrame]
+
+
+@pytest.fixture
+def schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
+    """An empty schema, which is dropped after the test."""
+    schema = Schema(CATALOGS[engine], f"test_{uuid4().hex}")
+    full_name = f"{schema.catalog}.{schema.name}"
+    spark.sql(f"CREATE SCHEMA {full_name}")
+    yield schema
+    spark.sql(f"DROP SCHEMA {full_name} CASCADE")
+
+
+@pytest.fixture
+def bronze_rows(spark: SparkSession) -> BronzeRows:
+    """Makes bronze rows from (entity, code, year, percent) texts; further values by column name."""
+
+    def make(*rows: tuple[str | None, ...], **values: object) -> DataFrame:
+        shared = {
+            "source": "hydro",
+            "_source_file": "a.csv",
+            "_content_hash": "aaaa",
+            "_source_modified_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "_loaded_at": datetime(2026, 2, 1, tzinfo=UTC),
+            "_run_id": "1",
+        }
+        tail = list({**shared, **values}.values())
+        return spark.createDataFrame(
+            [(*row, position, *tail) for position, row in enumerate(rows)],
+            ", ".join(f"{column.name} {column.type}" for column in BRONZE.columns),
+        )
+
+    return make
+
+
+@pytest.fixture
+def compute_gold(spark: SparkSession) -> Callable[[Schema], DataFrame]:
+    """Runs sql/gold.sql as the SQL warehouse does, and gives the table."""
+    script = split((ROOT / "sql" / "gold.sql").read_text())
+
+    def compute(schema: Schema) -> DataFrame:
+        parameters = {"catalog": Parameter(schema.catalog), "schema": Parameter(schema.name)}
+        for statement in script:
+            spark.sql(bind(statement, parameters))
+        return spark.table(schema.table("gold_shw_share"))
+
+    return compute
