@@ -1,0 +1,46 @@
+# `make` alone shows what there is. Everything is set up when it is first needed.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+SOURCE ?=
+COUNTRIES ?=
+TARGET ?= local
+PYTEST ?=
+export SOURCE COUNTRIES
+# uv is the one on PATH, else the one that `make setup` put into .local/uv.
+UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
+
+.PHONY: help setup run test up workspace deploy lint format clean
+
+help: ## show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
+		awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+setup: ## install uv (if missing), Python 3.12 and the three locked environments
+	@$(PYTHON) scripts/environments.py
+
+run: ## run the pipeline end to end [SOURCE=<fsspec url>] [COUNTRIES="Switzerland,Norway"]
+	@$(PYTHON) scripts/run.py run
+
+up: ## the same, left running: Airflow UI and workspace pages, until Ctrl-C
+	@$(PYTHON) scripts/run.py up
+
+workspace: setup ## the local workspace alone, in the foreground
+	@$(UV) run --no-sync local-workspace serve
+
+deploy: setup ## deploy the bundle: TARGET=local|dev|staging|prod
+	@$(PYTHON) scripts/deploy.py $(TARGET)
+
+test: setup ## all tests
+	@cd airflow && $(UV) run --no-sync pytest --quiet
+	@$(UV) run --no-sync pytest $(PYTEST)
+
+lint: setup ## ruff and mypy
+	@$(UV) run --no-sync ruff check . && $(UV) run --no-sync ruff format --check . && $(UV) run --no-sync mypy
+	@$(UV) run --no-sync mypy --python-executable airflow/.venv/bin/python airflow/plugins/databricks_repair airflow/dags
+
+format: setup ## format the code
+	@$(UV) run --no-sync ruff check --fix --quiet . ; $(UV) run --no-sync ruff format .
+
+clean: ## remove everything that was installed, built or written here
+	rm -rf .local .venv airflow/.venv engines/.venv dist .databricks .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

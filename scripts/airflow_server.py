@@ -1,0 +1,187 @@
+"""A real Airflow beside the local workspace: its four components and its REST API. Standard library only.
+
+The metadata database is migrated once and copied at each start: what a stopped Airflow left half-done is not resumed.
+What the pipeline did is kept by the workspace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List
+from urllib.parse import quote
+
+from children import Child
+from environments import AIRFLOW, LOCAL, ROOT, STATE, SetupError, clean_environment
+from http_json import ServerError, call
+
+HOME = STATE / "airflow"
+DATABASE = HOME / "airflow.db"
+TEMPLATE = LOCAL / "airflow-migrated.db"
+USER = "admin"
+START_SECONDS = 120
+COMPONENTS = {
+    "api-server": [],
+    "scheduler": ["--skip-serve-logs"],
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+}
+
+
+class Airflow:
+    """Not started before `start`; every component ends with `stop` or with the launcher."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.password = secrets.token_urlsafe(16)
+        self._port = port
+        self._children: List[Child] = []
+        self._token = ""
+
+    def start(self, workspace_port: int, workspace_token: str) -> None:
+        HOME.mkdir(parents=True, exist_ok=True)
+        env = self._environment(workspace_port, workspace_token)
+        _migrate(env)
+        for leftover in HOME.glob("airflow.db*"):
+            leftover.unlink()
+        shutil.copyfile(TEMPLATE, DATABASE)
+        for name, arguments in COMPONENTS.items():
+            command = [_executable(), name, *arguments]
+            log = STATE / "logs" / f"airflow-{name}.log"
+            self._children.append(Child(f"Airflow's {name}", command, env, log))
+
+    def stop(self) -> None:
+        for child in self._children:
+            child.begin_stop()
+        for child in self._children:
+            child.stop()
+
+    def check(self) -> None:
+        for child in self._children:
+            child.check()
+
+    def wait_until_ready(self, dag_ids: List[str]) -> None:
+        """Until the API answers and has parsed the DAGs; SetupError if a component ends before."""
+        self._children[0].wait_until(self._logged_in, START_SECONDS)
+        # The first request to the execution API takes seconds, which no task should have to wait for.
+        call("GET", f"{self.url}/execution/health")
+        self._children[2].wait_until(lambda: all(map(self._knows, dag_ids)), START_SECONDS)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        return call(method, f"{self.url}/api/v2/{path}", self._token, body)
+
+    def set_variable(self, key: str, value: Any) -> None:
+        self.call("POST", "variables", {"key": key, "value": json.dumps(value)})
+
+    def unpause(self, dag_id: str) -> None:
+        self.call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def trigger(self, dag_id: str) -> str:
+        """The id of the new DAG run."""
+        run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+        return str(run["dag_run_id"])
+
+    def dag_run(self, dag_id: str, run_id: str) -> Dict[str, Any]:
+        found: Dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{_quoted(run_id)}")
+        return found
+
+    def dag_runs(self, dag_id: str) -> List[Dict[str, Any]]:
+        """Newest first."""
+        runs: List[Dict[str, Any]] = self.call("GET", f"dags/{dag_id}/dagRuns?order_by=-run_after")[
+            "dag_runs"
+        ]
+        return runs
+
+    def task_states(self, dag_id: str, run_id: str) -> Dict[str, str]:
+        path = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances"
+        instances = self.call("GET", path)["task_instances"]
+        return {instance["task_id"]: instance["state"] or "scheduled" for instance in instances}
+
+    def _logged_in(self) -> bool:
+        try:
+            body = {"username": USER, "password": self.password}
+            self._token = call("POST", f"{self.url}/auth/token", body=body)["access_token"]
+        except ServerError:
+            return False
+        return True
+
+    def _knows(self, dag_id: str) -> bool:
+        try:
+            self.call("GET", f"dags/{dag_id}")
+        except ServerError:
+            return False
+        return True
+
+    def _environment(self, workspace_port: int, workspace_token: str) -> Dict[str, str]:
+        connection = {
+            "conn_type": "databricks",
+            "schema": "http",
+            "host": "127.0.0.1",
+            "port": workspace_port,
+            "password": workspace_token,
+        }
+        passwords = HOME / "passwords.json"
+        descriptor = os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({USER: self.password}, file)
+        inherited = clean_environment()
+        return {
+            **inherited,
+            **_settings(ROOT / "airflow" / "local.env"),
+            "PATH": f"{AIRFLOW.python.parent}{os.pathsep}{inherited['PATH']}",
+            "AIRFLOW_HOME": str(HOME),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{DATABASE}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow" / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "airflow" / "plugins"),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API__PORT": str(self._port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
+            "AIRFLOW_CONN_DATABRICKS_DEFAULT": json.dumps(connection),
+        }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _migrate(env: Dict[str, str]) -> None:
+    """The metadata database, made once per Airflow environment."""
+    stamp = TEMPLATE.with_suffix(".stamp")
+    wanted = AIRFLOW.stamp.read_text()
+    if TEMPLATE.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    TEMPLATE.unlink(missing_ok=True)
+    env = {**env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{TEMPLATE}"}
+    done = subprocess.run(
+        [_executable(), "db", "migrate"], env=env, cwd=HOME, capture_output=True, text=True
+    )
+    if done.returncode:
+        log = STATE / "logs" / "airflow-migrate.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(done.stdout + done.stderr)
+        raise SetupError(f"Airflow's database could not be made (log: {log}).")
+    stamp.write_text(wanted)
+
+
+def _executable() -> str:
+    return str(AIRFLOW.python.parent / "airflow")
+
+
+def _settings(path: Path) -> Dict[str, str]:
+    lines = path.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _quoted(run_id: str) -> str:
+    return quote(run_id, safe="")

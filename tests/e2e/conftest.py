@@ -1,0 +1,3 @@
+from support.launcher import start, state
+
+__all__ = ["start", "state"]
