@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +17,14 @@ from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import TableInfo
 from expect import wait_until
+from pyspark.sql import SparkSession
 from serving import CatalogWorkspace, Switchboard, plugged_in, running_engine
 
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.execution.engine import Engine
 from local_workspace.settings import StateDir
 
+SESSIONS: list[SparkSession] = []
 SqlRunner = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -44,6 +47,11 @@ def engine(catalog: CatalogWorkspace) -> Iterator[Engine]:
         patch.setenv("UNITY_ACCESS_TOKEN", "wrong")
         with running_engine(catalog) as engine:
             yield engine
+            # An active session of an engine that is gone would be used by the tests that follow.
+            # Those of an engine that was killed cannot be released, which pyspark only warns of.
+            with warnings.catch_warnings(action="ignore"):
+                for session in SESSIONS:
+                    session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +66,13 @@ def schema(sql: SqlRunner) -> Iterator[str]:
     sql("DROP SCHEMA wind CASCADE")
 
 
+def spark_session(engine: Engine) -> SparkSession:
+    SESSIONS.append(DatabricksSession.builder.remote(engine.remote).create())
+    return SESSIONS[-1]
+
+
 def new_session(engine: Engine) -> SqlRunner:
-    session = DatabricksSession.builder.remote(engine.remote).create()
+    session = spark_session(engine)
     session.conf.set("spark.sql.sources.default", "delta")
     return lambda statement: [tuple(row) for row in session.sql(statement).collect()]
 
@@ -209,7 +222,7 @@ def test_the_token_is_neither_an_argument_nor_in_the_log(
 def test_what_a_udf_prints_does_not_block_the_engine(engine: Engine) -> None:
     from pyspark.sql.functions import udf
 
-    session = DatabricksSession.builder.remote(engine.remote).create()
+    session = spark_session(engine)
 
     def loud(n):  # type: ignore[no-untyped-def]  # pyspark reads type hints as those of pandas UDFs
         print("x" * 1000)
