@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 
-from environments import PROJECT, ROOT
+from environments import PROJECT, ROOT, clean_environment
 
 TARGETS = ("local", "dev", "staging", "prod")
 CLI_HELP = "https://docs.databricks.com/aws/en/dev-tools/cli/install"
@@ -21,7 +20,7 @@ def main(target: str) -> int:
         return 2
     if target == "local":
         command = [str(PROJECT.python.parent / "local-workspace"), "deploy", "--target", "local"]
-        return subprocess.call(command, cwd=ROOT)
+        return subprocess.call(command, cwd=ROOT, env=clean_environment())
     if shutil.which("databricks") is None:
         print(
             f"error: TARGET={target} needs the Databricks CLI, which is not on PATH; see {CLI_HELP}.",
@@ -29,10 +28,8 @@ def main(target: str) -> int:
         )
         return 1
     # The host comes from the target in databricks.yml and the credentials from the CLI's own configuration.
-    kept = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    return subprocess.call(
-        ["databricks", "bundle", "deploy", "--target", target], cwd=ROOT, env=kept
-    )
+    command = ["databricks", "bundle", "deploy", "--target", target]
+    return subprocess.call(command, cwd=ROOT, env=clean_environment())
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ LOCAL = ROOT / ".local"
 STATE = Path(os.environ.get("LOCAL_WORKSPACE_STATE", LOCAL)).absolute()
 """What a run writes; what is installed always is in LOCAL."""
 PYTHON = "3.12"
-NEEDED_BYTES = 2_500_000_000
-"""Disk space that the three environments take, with room for what a run writes."""
+NEEDED_TO_INSTALL = 2_500_000_000
+NEEDED_TO_RUN = 300_000_000
+"""Bytes of disk space: for the three environments, and for what a run writes."""
 
 
 class SetupError(Exception):
@@ -55,8 +56,7 @@ ENVIRONMENTS = (PROJECT, AIRFLOW, SAIL)
 def set_up(steps: Steps) -> str:
     """Makes sure that everything is there; returns the path of uv. Raises SetupError."""
     missing = [env for env in ENVIRONMENTS if not _is_current(env)]
-    if missing:
-        _check_disk()
+    _check_disk(NEEDED_TO_INSTALL if missing else NEEDED_TO_RUN)
     uv = find_uv(steps)
     if not missing:
         steps.done("environments", "up to date")
@@ -131,7 +131,7 @@ def _sync(uv: str, python: str, env: Environment, errors: list[str]) -> None:
         env.stamp.write_text(_lock_hash(env))
         return
     errors.append(
-        f"uv could not install the {env.name} environment ({_last_line(done.stderr)}); "
+        f"uv could not install the {env.name} environment ({_cause(done.stderr)}); "
         "check that the package registry answers and that the disk has room, then try again."
     )
 
@@ -147,12 +147,12 @@ def _lock_hash(env: Environment) -> str:
     return digest.hexdigest()
 
 
-def _check_disk() -> None:
+def _check_disk(needed: int) -> None:
     free = shutil.disk_usage(ROOT).free
-    if free < NEEDED_BYTES:
+    if free < needed:
         raise SetupError(
-            f"The disk of {ROOT} has {free / 1e9:.1f} GB free and the environments need "
-            f"{NEEDED_BYTES / 1e9:.1f} GB; free some space and try again."
+            f"The disk of {ROOT} has {free / 1e9:.1f} GB free and {needed / 1e9:.1f} GB are needed; "
+            "free some space and try again."
         )
 
 
@@ -165,6 +165,14 @@ def clean_environment() -> dict[str, str]:
 
 def _run(command: list[str], cwd: Optional[Path] = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, env=clean_environment(), capture_output=True, text=True)
+
+
+def _cause(text: str) -> str:
+    """What uv says first of an error; the lines after it tell how it came there."""
+    lines = [line.strip(" \u00d7") for line in text.splitlines()]
+    return next(
+        (line for line in lines if line.lower().startswith(("failed", "error"))), _last_line(text)
+    )
 
 
 def _last_line(text: str) -> str:

@@ -35,6 +35,9 @@ class WorkspaceProcess:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         return self._connected()
 
+    def client(self) -> WorkspaceClient:
+        return connect(self.state)
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
