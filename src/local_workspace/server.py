@@ -28,6 +28,8 @@ def serve(state: StateDir, port: int) -> None:
     with _locked(state), _bound(port) as listener:
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         workspace = Workspace(state, url)
+        link = f"{url}/login?code={workspace.page_sessions.new_code()}"
+        print(f"Local workspace on {url}, its pages once on {link}. Ctrl-C ends it.", flush=True)
         config = uvicorn.Config(
             create_app(workspace),
             log_level=logging.WARNING,

@@ -21,6 +21,7 @@ from local_workspace.store.database import Database
 from local_workspace.store.jobs import JobStore
 from local_workspace.store.permissions import Permissions
 from local_workspace.store.runs import RunStore
+from local_workspace.store.secrets import Secrets
 from local_workspace.store.statements import StatementStore
 from local_workspace.store.volumes import Volumes
 from local_workspace.store.workspace_files import WorkspaceFiles
@@ -50,6 +51,7 @@ class Workspace:
         self.catalog = Catalog(self.db, state.tables)
         self.volumes = Volumes(self.db, state.mounts)
         self.statements = StatementStore(self.db)
+        self.secrets = Secrets(self.db)
 
         self.engine = Engine(state, f"{url}/api/2.1/unity-catalog", self.token)
         self.processes = TaskProcesses(state)
@@ -61,11 +63,16 @@ class Workspace:
             warehouse=self.warehouse,
             libraries=Libraries(state.libraries),
             faults=self.faults,
+            redact=self.secrets.redact,
             environment=self.task_environment,
             spark_remote=lambda: self.engine.remote,
         )
         self.conductor = Conductor(
-            jobs=self.jobs, runs=self.runs, execute=executor.execute, host=lambda: self.url
+            jobs=self.jobs,
+            runs=self.runs,
+            execute=executor.execute,
+            host=lambda: self.url,
+            least_seconds=1.0,
         )
         self.pages = Pages(self)
         self._warming: asyncio.Task[None] | None = None

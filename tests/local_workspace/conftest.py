@@ -9,6 +9,7 @@ from databricks.sdk import WorkspaceClient
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from scripted import ScriptedWorkspace, scripted_workspace
 from serving import CatalogWorkspace, Switchboard, plugged_in, serving
 
 
@@ -29,3 +30,10 @@ def workspace(switchboard: Switchboard, tmp_path: Path) -> Iterator[CatalogWorks
 @pytest.fixture
 def client(workspace: CatalogWorkspace) -> WorkspaceClient:
     return WorkspaceClient(host=workspace.url, token=workspace.token, auth_type="pat")
+
+
+@pytest.fixture
+def scripted(switchboard: Switchboard, tmp_path: Path) -> Iterator[ScriptedWorkspace]:
+    """All routes, on an empty state folder, with tasks that a test scripts."""
+    with scripted_workspace(switchboard, tmp_path / "scripted") as served:
+        yield served

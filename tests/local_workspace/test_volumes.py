@@ -153,7 +153,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(
     host, port = workspace.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            f"PUT /api/2.0/fs/files{LANDING}/x.csv HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+            f"PUT /api/2.0/fs/files{LANDING}/x.csv HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n"
             f"Authorization: Bearer {workspace.token}\r\n\r\nhalf".encode()
         )
         wait_until(lambda: any(workspace.volumes.uploads.iterdir()))

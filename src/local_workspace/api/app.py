@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_workspace.api.local import FaultInjection
-from local_workspace.errors import ApiError, EndpointNotFound, Unauthenticated
+from local_workspace.errors import ApiError, EndpointNotFound, PermissionDenied, Unauthenticated
 from local_workspace.settings import WORKSPACE_ID
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ API_MODULES = (
     "volume_files",
     "unity_catalog",
     "permissions",
+    "secrets",
     "sql",
     "compute",
     "local",
@@ -44,6 +45,12 @@ API_MODULES = (
 
 PUBLIC_PATHS = frozenset({"/", "/.well-known/databricks-config", "/login"})
 """Asked for before a client has credentials; they tell nothing secret."""
+
+PAGE_PATHS = ("/jobs", "/explore")
+"""What a page session opens; the API takes the token alone."""
+
+HOSTS = frozenset({"127.0.0.1", "localhost"})
+"""Another name in the Host header is a page of the web that had its name rebound to this machine."""
 
 
 def create_app(workspace: Workspace) -> Starlette:
@@ -71,7 +78,7 @@ def _routes() -> Iterator[BaseRoute]:
 
 
 class TokenRequired:
-    """Refuses every request that has neither the bearer token nor a page session; adds the workspace's id."""
+    """Refuses what is for another host, or has neither token nor page session; adds the workspace's id."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -82,6 +89,12 @@ class TokenRequired:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if request.url.hostname not in HOSTS:
+            refused = PermissionDenied(
+                f"The Host header names {request.url.hostname!r}, not this machine."
+            )
+            await JSONResponse(refused.body(), refused.status)(scope, receive, send)
+            return
         if scope["path"] not in PUBLIC_PATHS and not self._is_allowed(request):
             error = Unauthenticated(
                 "Credential was not sent or was of an unsupported type for this API."
@@ -101,9 +114,7 @@ class TokenRequired:
         if scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), self._token):
             return True
         sessions = request.app.state.workspace.page_sessions
-        return request.url.path.startswith(("/jobs", "/static", "/tables")) and sessions.allows(
-            request
-        )
+        return request.url.path.startswith(PAGE_PATHS) and sessions.allows(request)
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

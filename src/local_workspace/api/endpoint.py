@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,12 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local_workspace.errors import InvalidParameterValue, MalformedRequest, RequestTooLarge
+from local_workspace.models import json_types
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
 
 MAX_JSON_BODY = 10 * 1024 * 1024
 """Databricks' limit for a request body (docs: Jobs API)."""
+
+MAX_DEPTH = 100
+"""Far more than any of the API's types, far less than what writing JSON can bear."""
 
 
 class Params(Mapping[str, Any]):
@@ -51,17 +56,7 @@ class Params(Mapping[str, Any]):
     def integer(self, name: str, default: int) -> int: ...
     def integer(self, name: str, default: int | None = None) -> int | None:
         value = self._values.get(name, "")
-        if value == "":
-            return default
-        try:
-            if isinstance(value, bool | float):
-                raise ValueError
-            number = int(value)
-        except (TypeError, ValueError):
-            raise InvalidParameterValue(f"{name} must be an integer, got {value!r}.") from None
-        if not -(2**63) <= number < 2**63:
-            raise InvalidParameterValue(f"{name} is out of range: {number}.")
-        return number
+        return default if value == "" else json_types.integer(value, name)
 
     def required_integer(self, name: str) -> int:
         self.required(name)
@@ -76,9 +71,7 @@ class Params(Mapping[str, Any]):
     def text(self, name: str, default: str) -> str: ...
     def text(self, name: str, default: str | None = None) -> str | None:
         value = self._values.get(name, default)
-        if value is not None and not isinstance(value, str):
-            raise MalformedRequest(_expected(name, "string", value))
-        return value
+        return value if value is None else json_types.text(value, name)
 
     def required_text(self, name: str) -> str:
         self.required(name)
@@ -88,31 +81,28 @@ class Params(Mapping[str, Any]):
         return value
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        value = self._values.get(name, default)
-        if isinstance(value, str) and value.lower() in ("true", "false", ""):
-            return value.lower() == "true"
-        if not isinstance(value, bool):
-            raise InvalidParameterValue(f"{name} must be true or false, got {value!r}.")
-        return value
+        value = self._values.get(name, "")
+        return default if value == "" else json_types.boolean(value, name)
 
     def object(self, name: str) -> dict[str, Any]:
         value = self._values.get(name, {})
         if not isinstance(value, dict):
-            raise MalformedRequest(_expected(name, "object", value))
+            raise json_types.wrong_kind(name, "object", value)
         return value
 
     def array(self, name: str) -> list[Any]:
         value = self._values.get(name, [])
         if not isinstance(value, list):
-            raise MalformedRequest(_expected(name, "array", value))
+            raise json_types.wrong_kind(name, "array", value)
         return value
 
-
-def _expected(name: str, expected: str, value: Any) -> str:
-    found = {str: "STRING", dict: "OBJECT", list: "ARRAY", bool: "BOOLEAN"}.get(
-        type(value), "NUMBER"
-    )
-    return f"Could not parse request object: Expected {expected} for field '{name}', found {found}"
+    def objects(self, name: str) -> list[dict[str, Any]]:
+        """An array of objects."""
+        values = self.array(name)
+        for value in values:
+            if not isinstance(value, dict):
+                raise json_types.wrong_kind(name, "object", value)
+        return values
 
 
 Handler = Callable[["Workspace", Params], Any]
@@ -133,15 +123,46 @@ def endpoint(method: str, path: str, handler: Handler) -> Route:
 
 async def _read_params(request: Request) -> Params:
     body = await read_body(request, MAX_JSON_BODY)
-    values: dict[str, Any] = {}
-    if body.strip():
-        try:
-            values = json.loads(body)
-        except ValueError as error:
-            raise MalformedRequest(f"Request body is not valid JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise MalformedRequest(_expected("body", "object", values))
+    values = parse_json(body) if body.strip() else {}
+    if not isinstance(values, dict):
+        raise json_types.wrong_kind("body", "object", values)
     return Params({**values, **dict(request.query_params), **request.path_params})
+
+
+def parse_json(body: bytes) -> Any:
+    """What the body says; MalformedRequest where it is not JSON that can be stored and sent back."""
+    try:
+        text = body.decode()
+        values = json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        # A lone surrogate can be escaped in JSON, but neither be stored nor be sent.
+        if "\\u" in text:
+            json.dumps(values, ensure_ascii=False).encode()
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(values)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest(f"Request body is not valid JSON: {error}") from None
+    return values
+
+
+def _check_depth(values: Any) -> None:
+    level = [values]
+    for _ in range(MAX_DEPTH):
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [
+            item
+            for value in containers
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> float:
+    raise ValueError(f"the number {text} cannot be represented")
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -45,7 +45,10 @@ def login_code(workspace: Workspace, _: Params) -> dict[str, str]:
 
 
 class FaultInjection:
-    """Answers badly where a fault is set for the path, before or (`drop`) after the request was carried out."""
+    """Answers badly where a fault is set for the path, before or (`drop`) after the request was carried out.
+
+    With `drop` and no `status` the connection ends before the answer does.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -59,13 +62,15 @@ class FaultInjection:
         await asyncio.sleep(fault.delay_seconds)
         if fault.drop:
             await self._app(scope, receive, _discard)
-        if fault.status or fault.drop:
+        if fault.drop and not fault.status:
+            await _hang_up(send)
+        elif fault.status:
             body = {
                 "error_code": _CODES.get(fault.status, "INTERNAL_ERROR"),
                 "message": fault.message,
             }
             headers = {"Retry-After": "1"} if fault.status in (429, 503) else {}
-            await JSONResponse(body, fault.status or 500, headers)(scope, receive, send)
+            await JSONResponse(body, fault.status, headers)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -80,6 +85,12 @@ _CODES = {
 
 async def _discard(_: Any) -> None:
     """The answer gets lost, although the request took effect."""
+
+
+async def _hang_up(send: Send) -> None:
+    """The server closes a connection whose answer is not complete."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
 routes = [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.errors import Unauthenticated
 from local_workspace.pages.sessions import COOKIE
+from local_workspace.sql.identifiers import quote
+
+PREVIEW_ROWS = 100
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -30,17 +33,40 @@ def login(workspace: Workspace, params: Params) -> Response:
     return answer
 
 
-def jobs(workspace: Workspace, _: Params) -> Any:
-    return HTMLResponse(workspace.pages.jobs())
+def runs(workspace: Workspace, params: Params) -> Response:
+    """The latest runs, of one job or of all."""
+    return HTMLResponse(workspace.pages.runs(params.integer("job_id")))
 
 
-def run(workspace: Workspace, params: Params) -> Any:
+def run(workspace: Workspace, params: Params) -> Response:
     return HTMLResponse(workspace.pages.run(params.required_integer("run_id")))
+
+
+def schema(workspace: Workspace, params: Params) -> Response:
+    return HTMLResponse(workspace.pages.schema(params["catalog"], params["schema"]))
+
+
+async def table(workspace: Workspace, params: Params) -> Response:
+    """A table's columns and first rows, read as every query is."""
+    parts = [params[part] for part in ("catalog", "schema", "table")]
+    info = workspace.catalog.tables.get(".".join(parts))
+    query = f"SELECT * FROM {'.'.join(map(quote, parts))} LIMIT {PREVIEW_ROWS}"
+    rows = (await workspace.warehouse.execute(query, {}))[0].rows
+    return HTMLResponse(workspace.pages.table(info, rows))
+
+
+def volume(workspace: Workspace, params: Params) -> Response:
+    full_name = ".".join(params[part] for part in ("catalog", "schema", "volume"))
+    return HTMLResponse(workspace.pages.volume(workspace.volumes.get(full_name)))
 
 
 routes = [
     endpoint("GET", "/", home),
     endpoint("GET", "/login", login),
-    endpoint("GET", "/jobs", jobs),
+    endpoint("GET", "/jobs", runs),
+    endpoint("GET", "/jobs/{job_id}", runs),
     endpoint("GET", "/jobs/{job_id}/runs/{run_id}", run),
+    endpoint("GET", "/explore/data/volumes/{catalog}/{schema}/{volume}", volume),
+    endpoint("GET", "/explore/data/{catalog}/{schema}", schema),
+    endpoint("GET", "/explore/data/{catalog}/{schema}/{table}", table),
 ]

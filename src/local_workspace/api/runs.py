@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from databricks.sdk.service.jobs import RunType, ViewsToExport
+
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.api.jobs import check_parameters, checked_token
-from local_workspace.api.paging import page_of, with_next_page
+from local_workspace.api.jobs import PAGE_SIZE, refuse_many_tasks
+from local_workspace.api.paging import asked_page, listed, page_of_arrays
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.execution.tasks import read_log
 from local_workspace.models import run_view
-from local_workspace.models.job_settings import TASK_KINDS, check_tasks
+from local_workspace.models.json_types import conform
+from local_workspace.models.lifecycle import Phase
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run import Run, TaskRun
+from local_workspace.models.run_request import REPAIR_FIELDS, checked_request, checked_token
+from local_workspace.models.task_checks import TASK_KINDS
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
 
-PAGE_SIZE = 100
 PAGED_ARRAYS = ("tasks", "iterations", "job_clusters", "job_parameters", "repair_history")
 
 Json = dict[str, Any]
@@ -28,68 +32,84 @@ def get(workspace: Workspace, params: Params) -> Json:
     """A job run, or a task run by its own id."""
     run_id = params.required_integer("run_id")
     task_run = workspace.runs.task_run(run_id)
-    if task_run is not None:
-        return _page(_task_run_view(workspace, task_run), params)
-    run = workspace.runs.get(run_id)
-    view = _job_run_view(workspace, run)
+    run = workspace.runs.get(task_run.job_run_id if task_run else run_id)
+    resolved = params.boolean("include_resolved_values")
+    if task_run is None:
+        view = _job_run_view(workspace, run, resolved)
+    else:
+        view = _task_run_view(workspace, run, task_run, resolved)
     if params.boolean("include_history"):
-        executions = workspace.runs.executions(run_id)
         view["repair_history"] = run_view.repair_history(
-            executions, workspace.runs.task_runs(run_id)
+            run, workspace.runs.executions(run.run_id), workspace.runs.task_runs(run.run_id)
         )
-    return _page(view, params)
+    return page_of_arrays(view, PAGED_ARRAYS, params, PAGE_SIZE)
+
+
+def get_before_2_2(workspace: Workspace, params: Params) -> Json:
+    run_id = params.required_integer("run_id")
+    if workspace.runs.task_run(run_id) is None:
+        tasks = workspace.runs.latest_execution_of(run_id).tasks
+        refuse_many_tasks(f"Run {run_id}", len(tasks))
+    return get(workspace, params)
 
 
 def list_runs(workspace: Workspace, params: Params) -> Json:
-    offset, limit = page_of(params, default=20, maximum=25)
+    page = asked_page(params, "limit", default=20, maximum=25)
     active_only, completed_only = params.boolean("active_only"), params.boolean("completed_only")
     if active_only and completed_only:
         raise InvalidParameterValue("active_only and completed_only cannot both be true.")
+    run_type = params.text("run_type")
     runs = workspace.runs.page(
         job_id=params.integer("job_id"),
         active=True if active_only else False if completed_only else None,
-        run_type=params.text("run_type") or None,
+        run_type=conform(run_type, RunType, "run_type") if run_type else None,
         start_from=params.integer("start_time_from"),
         start_to=params.integer("start_time_to"),
-        offset=offset,
-        limit=limit + 1,
+        offset=page.start,
+        limit=page.size + 1,
     )
     expand = params.boolean("expand_tasks")
-    return with_next_page("runs", [_listed(workspace, run, expand) for run in runs], offset, limit)
+    return listed("runs", [_listed_run(workspace, run, expand) for run in runs], page)
 
 
-def _listed(workspace: Workspace, run: Run, expand: bool) -> Json:
+def list_runs_before_2_2(workspace: Workspace, params: Params) -> Json:
+    answer = list_runs(workspace, params)
+    return {**answer, "has_more": "next_page_token" in answer}
+
+
+def _listed_run(workspace: Workspace, run: Run, expand: bool) -> Json:
     if not expand:
         return run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
     view = _job_run_view(workspace, run)
-    return {**view, "tasks": view["tasks"][:PAGE_SIZE]}
+    more = {"has_more": True} if len(view["tasks"]) > PAGE_SIZE else {}
+    return {**view, "tasks": view["tasks"][:PAGE_SIZE], **more}
 
 
-def _job_run_view(workspace: Workspace, run: Run) -> Json:
+def _job_run_view(workspace: Workspace, run: Run, resolved: bool = False) -> Json:
     view = run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
     task_runs = workspace.runs.task_runs(run.run_id)
-    view["tasks"] = [_entry(workspace, task_run, run.job_id) for task_run in task_runs]
+    view["tasks"] = [_entry(workspace, task_run, run.job_id, resolved) for task_run in task_runs]
     return view
 
 
-def _task_run_view(workspace: Workspace, task_run: TaskRun) -> Json:
-    run = workspace.runs.get(task_run.job_run_id)
-    view = run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
-    entry = _entry(workspace, task_run, run.job_id)
-    view.pop("queue_duration")
-    view = {**view, **{name: entry[name] for name in entry if name in view}}
-    view |= {"job_run_id": run.run_id, "run_id": task_run.run_id, "task_key": task_run.task_key}
-    view["number_in_job"] = task_run.run_id
-    view["original_attempt_run_id"] = task_run.original_attempt_run_id
-    view["tasks"] = [entry]
+def _task_run_view(
+    workspace: Workspace, run: Run, task_run: TaskRun, resolved: bool = False
+) -> Json:
+    whole = run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
+    entry = _entry(workspace, task_run, run.job_id, resolved)
+    view = run_view.task_run(whole, entry, task_run)
     if task_run.kind == "for_each_task":
-        iterations = workspace.runs.all_iterations(task_run)
-        view["iterations"] = [_entry(workspace, iteration, run.job_id) for iteration in iterations]
+        view["iterations"] = [
+            _entry(workspace, iteration, run.job_id, resolved)
+            for iteration in workspace.runs.all_iterations(task_run)
+        ]
     return view
 
 
-def _entry(workspace: Workspace, task_run: TaskRun, job_id: int) -> Json:
+def _entry(workspace: Workspace, task_run: TaskRun, job_id: int, resolved: bool) -> Json:
     entry = run_view.task_entry(task_run, job_id, workspace.url)
+    if resolved:
+        entry |= run_view.resolved_values(task_run)
     if task_run.kind == "for_each_task":
         iterations = workspace.runs.all_iterations(task_run)
         stats = run_view.for_each_stats(iterations, task_run.output.get("total", 0))
@@ -97,33 +117,24 @@ def _entry(workspace: Workspace, task_run: TaskRun, job_id: int) -> Json:
     return entry
 
 
-def _page(view: Json, params: Params) -> Json:
-    """One page of the view's arrays; everything else repeats on each page."""
-    offset = params.integer("page_token", 0)
-    more = any(len(view.get(name, ())) > offset + PAGE_SIZE for name in PAGED_ARRAYS)
-    for name in PAGED_ARRAYS:
-        if name in view:
-            view[name] = view[name][offset : offset + PAGE_SIZE]
-    if not params.boolean("include_resolved_values"):
-        for entry in view.get("tasks", ()):
-            entry.pop("resolved_values", None)
-    return {**view, "has_more": True, "next_page_token": str(offset + PAGE_SIZE)} if more else view
-
-
 def get_output(workspace: Workspace, params: Params) -> Json:
     """The output of a task run; of a job run only where it has a single task."""
     run_id = params.required_integer("run_id")
-    task_run = workspace.runs.task_run(run_id)
-    if task_run is None:
-        task_run = _only_task(workspace, workspace.runs.get(run_id))
-    metadata = _task_run_view(workspace, task_run)
+    task_run = _one_task_run(workspace, run_id)
+    metadata = _task_run_view(workspace, workspace.runs.get(task_run.job_run_id), task_run)
     metadata.pop("iterations", None)
     return {"metadata": metadata, **_output(workspace, task_run)}
 
 
-def _only_task(workspace: Workspace, run: Run) -> TaskRun:
-    latest = list(workspace.runs.latest_task_runs(run.run_id).values())
-    if len(latest) != 1:
+def _one_task_run(workspace: Workspace, run_id: int) -> TaskRun:
+    task_run = workspace.runs.task_run(run_id)
+    if task_run is not None:
+        return task_run
+    workspace.runs.get(run_id)
+    latest = list(workspace.runs.latest_task_runs(run_id).values())
+    if not latest:
+        raise InvalidParameterValue(f"Run {run_id} has no task runs: it never started.")
+    if len(latest) > 1:
         raise InvalidParameterValue(
             "Retrieving the output of runs with multiple tasks is not supported. "
             "Please retrieve the output of each individual task run instead."
@@ -146,7 +157,7 @@ def _output(workspace: Workspace, task_run: TaskRun) -> Json:
         case "run_job_task" if "child_run_id" in stored:
             output["run_job_output"] = {"run_id": stored["child_run_id"]}
         case "python_wheel_task" | "spark_python_task":
-            logs, truncated = read_log(workspace.state, task_run.run_id)
+            logs, truncated = read_log(workspace.state, task_run.run_id, workspace.secrets.redact)
             output |= {"logs": logs, "logs_truncated": truncated}
     return output
 
@@ -174,35 +185,43 @@ def cancel_all(workspace: Workspace, params: Params) -> None:
     queued_only = params.boolean("all_queued_runs")
     if job_id is None and not queued_only:
         raise InvalidParameterValue("Give job_id, or all_queued_runs=true.")
-    for run in workspace.runs.active(job_id):
-        if not queued_only or run.phase == "QUEUED":
+    runs = workspace.runs.active(job_id)
+    if job_id is not None and not runs:
+        workspace.jobs.get(job_id)
+    # The queue first, else the end of a running one would let the next one start.
+    for run in sorted(runs, key=lambda run: run.phase is not Phase.QUEUED):
+        if not queued_only or run.phase is Phase.QUEUED:
             workspace.conductor.cancel(run.run_id)
 
 
 def delete(workspace: Workspace, params: Params) -> None:
-    workspace.conductor.delete(params.required_integer("run_id"))
+    run_id = params.required_integer("run_id")
+    task_run_ids = workspace.runs.task_run_ids(run_id)
+    workspace.conductor.delete(run_id)
+    for task_run_id in task_run_ids:
+        (workspace.state.task_logs / f"{task_run_id}.log").unlink(missing_ok=True)
 
 
 def repair(workspace: Workspace, params: Params) -> Json:
-    request = {name: params[name] for name in params if name.endswith(("_params", "_parameters"))}
-    check_parameters(request)
+    run_id = params.required_integer("run_id")
+    settings = workspace.runs.latest_execution_of(run_id).settings
     repair_request = RepairRequest(
-        rerun_tasks=tuple(params.array("rerun_tasks")),
+        rerun_tasks=tuple(conform(params.array("rerun_tasks"), list[str], "rerun_tasks")),
         rerun_all_failed_tasks=params.boolean("rerun_all_failed_tasks"),
         rerun_dependent_tasks=params.boolean("rerun_dependent_tasks"),
         latest_repair_id=params.integer("latest_repair_id"),
     )
-    run_id = params.required_integer("run_id")
+    request = checked_request(params, REPAIR_FIELDS, settings)
     return {"repair_id": workspace.conductor.repair(run_id, repair_request, request)}
 
 
 def submit(workspace: Workspace, params: Params) -> Json:
-    token = checked_token(params.text("idempotency_token") or None)
+    token = checked_token(params.text("idempotency_token"))
     settings = {name: value for name, value in params.items() if name != "idempotency_token"}
-    settings["name"] = settings.pop("run_name", None) or "Untitled"
+    settings.pop("run_name", None)
+    settings["name"] = params.text("run_name") or "Untitled"
     if not settings.get("tasks"):
         settings = _single_task(settings)
-    check_tasks(settings)
     return {"run_id": workspace.conductor.submit(settings, token=token).run_id}
 
 
@@ -226,9 +245,12 @@ def _single_task(settings: Json) -> Json:
 
 
 def export(workspace: Workspace, params: Params) -> Json:
-    task_run = workspace.runs.existing_task_run(params.required_integer("run_id"))
+    task_run = _one_task_run(workspace, params.required_integer("run_id"))
+    views = conform(params.text("views_to_export", "CODE"), ViewsToExport, "views_to_export")
     if task_run.kind != "notebook_task":
         raise InvalidParameterValue("Only notebook task runs can be exported.")
+    if views == "DASHBOARDS":
+        return {"views": []}
     content = workspace.pages.notebook_html(task_run)
     if not content:
         raise ResourceDoesNotExist(f"Run {task_run.run_id} has no notebook output.")
@@ -236,18 +258,27 @@ def export(workspace: Workspace, params: Params) -> Json:
     return {"views": [{"content": content, "name": name, "type": "NOTEBOOK"}]}
 
 
+_HANDLERS = (
+    ("GET", "get", get),
+    ("GET", "list", list_runs),
+    ("GET", "get-output", get_output),
+    ("GET", "export", export),
+    ("POST", "cancel", cancel),
+    ("POST", "cancel-all", cancel_all),
+    ("POST", "delete", delete),
+    ("POST", "repair", repair),
+    ("POST", "submit", submit),
+)
+_BEFORE_2_2 = {"get": get_before_2_2, "list": list_runs_before_2_2}
+
 routes = [
-    endpoint(method, f"/api/{version}/jobs/runs/{name}", handler)
-    for version in ("2.0", "2.1", "2.2")
-    for method, name, handler in (
-        ("GET", "get", get),
-        ("GET", "list", list_runs),
-        ("GET", "get-output", get_output),
-        ("GET", "export", export),
-        ("POST", "cancel", cancel),
-        ("POST", "cancel-all", cancel_all),
-        ("POST", "delete", delete),
-        ("POST", "repair", repair),
-        ("POST", "submit", submit),
-    )
+    *(
+        endpoint(method, f"/api/2.2/jobs/runs/{name}", handler)
+        for method, name, handler in _HANDLERS
+    ),
+    *(
+        endpoint(method, f"/api/{version}/jobs/runs/{name}", _BEFORE_2_2.get(name, handler))
+        for version in ("2.0", "2.1")
+        for method, name, handler in _HANDLERS
+    ),
 ]

@@ -276,6 +276,6 @@ routes = [
     endpoint("GET", "/api/2.0/sql/statements/{statement_id}", get_statement),
     endpoint("POST", "/api/2.0/sql/statements/{statement_id}/cancel", cancel_statement),
     endpoint(
-        "GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index:int}", get_chunk
+        "GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}", get_chunk
     ),
 ]

@@ -20,7 +20,7 @@ from databricks.sdk.service.catalog import (
 )
 
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.api.listing import page_of
+from local_workspace.api.paging import page_of
 from local_workspace.errors import FeatureDisabled, InvalidParameterValue
 from local_workspace.store.delta_commits import DeltaCommit
 from local_workspace.store.securables import Kind
@@ -111,7 +111,7 @@ def create_table(workspace: Workspace, params: Params) -> dict[str, Any]:
         table_type=table_type,
         data_source_format=_enum(params, "data_source_format", DataSourceFormat),
         storage_location=params.required_text("storage_location"),
-        columns=[ColumnInfo.from_dict(column) for column in params.array("columns")],
+        columns=[ColumnInfo.from_dict(column) for column in params.objects("columns")],
         comment=params.text("comment"),
         properties=params.object("properties"),
     )
@@ -202,7 +202,7 @@ def get_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
 
 
 def change_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
-    changes = [_permissions_change(Params(change)) for change in params.array("changes")]
+    changes = [_permissions_change(Params(change)) for change in params.objects("changes")]
     assignments = workspace.catalog.grants.change(_securable(params), params["full_name"], changes)
     return {"privilege_assignments": [assignment.as_dict() for assignment in assignments]}
 

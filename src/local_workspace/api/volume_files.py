@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.api.listing import page_of
+from local_workspace.api.paging import page_of
 from local_workspace.errors import (
     ApiError,
     DirectoryNotEmpty,

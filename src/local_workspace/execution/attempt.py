@@ -8,9 +8,9 @@ from typing import Any
 
 from local_workspace.models.lifecycle import Outcome
 from local_workspace.models.run import TaskRun, Termination
+from local_workspace.models.run_result import SUCCEEDED as SUCCEEDED
 
 Settings = dict[str, Any]
-SUCCEEDED = Termination(Outcome.SUCCESS, "SUCCESS")
 WORKLOAD_FAILED = Termination(
     Outcome.FAILED, "RUN_EXECUTION_ERROR", "Workload failed, see run output for details"
 )

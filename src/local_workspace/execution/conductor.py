@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_workspace.errors import InvalidParameterValue, InvalidState
-from local_workspace.execution.attempt import SUCCEEDED, Attempt, Ending, Execute
-from local_workspace.models import lifecycle
-from local_workspace.models.graph import (
-    Finished,
-    ancestors,
-    decide,
-    dependencies,
-    dependents,
-    run_outcome,
-)
+from local_workspace.errors import ApiError, InvalidState
+from local_workspace.execution.attempt import Attempt, Ending, Execute
+from local_workspace.models.graph import Finished, decide, dependencies
 from local_workspace.models.job_settings import checked
+from local_workspace.models.json_types import integer
 from local_workspace.models.lifecycle import Outcome, Phase
+from local_workspace.models.nesting import check_nesting
 from local_workspace.models.references import Scope, UnknownReference, resolve
 from local_workspace.models.repair import RepairRequest, check_repairable, tasks_to_rerun
 from local_workspace.models.run import Execution, Run, TaskRun, Termination
+from local_workspace.models.run_request import RUN_NOW_FIELDS, checked_request
+from local_workspace.models.run_result import (
+    CANCELED,
+    SUCCEEDED,
+    for_each_result,
+    may_retry,
+    run_result,
+)
+from local_workspace.models.selection import only
 from local_workspace.models.task_settings import (
     condition,
     effective_task,
@@ -39,7 +43,6 @@ from local_workspace.store.runs import RunStore
 
 logger = logging.getLogger(__name__)
 
-CANCELED = Termination(Outcome.CANCELED, "USER_CANCELED", "Run cancelled.")
 TIMED_OUT = Termination(
     Outcome.TIMEDOUT, "CANCELED", "Timed out after the configured timeout_seconds."
 )
@@ -55,14 +58,24 @@ NOT_REACHED = Termination(
 
 class Conductor:
     def __init__(
-        self, *, jobs: JobStore, runs: RunStore, execute: Execute, host: Callable[[], str]
+        self,
+        *,
+        jobs: JobStore,
+        runs: RunStore,
+        execute: Execute,
+        host: Callable[[], str],
+        least_seconds: float = 0.0,
     ) -> None:
+        """`least_seconds`: how long a run that executes nothing stays active all the same."""
         self._jobs = jobs
         self._runs = runs
         self._execute_attempt = execute
         self._host = host
+        self._least_seconds = least_seconds
         self._executing: dict[int, asyncio.Task[Ending]] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._advancing: set[int] = set()
+        self._stale: set[int] = set()
 
     # Requests
 
@@ -79,7 +92,7 @@ class Conductor:
             known = self._runs.run_of_token(token) if token else None
             if known is not None:
                 return self._runs.get(known)
-            settings = _only(self._jobs.get(job_id).settings, request.get("only") or [])
+            settings = only(self._jobs.get(job_id).settings, request.get("only") or [])
             run = self._runs.create(
                 job_id=job_id,
                 settings=settings,
@@ -118,17 +131,23 @@ class Conductor:
         with self._runs.transaction():
             run = self._runs.get(run_id)
             latest = self._runs.latest_execution(run_id)
-            check_repairable(repair, is_active=run.is_active, latest_repair_id=latest.repair_id)
-            settings = self._settings_for_repair(run, latest)
-            task_runs = self._runs.latest_task_runs(run_id)
-            outcomes = {key: t.outcome for key, t in task_runs.items() if t.outcome is not None}
-            rerun = tasks_to_rerun(repair, settings.get("tasks") or [], outcomes)
+            check_repairable(
+                repair,
+                is_active=run.is_active,
+                was_skipped=run.outcome is Outcome.MAXIMUM_CONCURRENT_RUNS_REACHED,
+                latest_repair_id=latest.repair_id,
+            )
+            settings = self._settings_for_repair(run)
+            rerun = tasks_to_rerun(
+                repair, settings.get("tasks") or [], self._outcomes_for_repair(run, latest)
+            )
             repair_id = self._runs.new_id()
             self._runs.revive(run_id)
             execution = self._runs.add_execution(run_id, settings, request, repair_id)
             for task in execution.tasks:
                 if task["task_key"] in rerun:
                     self._add_task(execution, task)
+            self._limit_time(run_id, settings["timeout_seconds"])
         self._advance(run_id)
         return repair_id
 
@@ -150,15 +169,25 @@ class Conductor:
     def recover(self) -> None:
         """After a restart: what was executing has failed and can be repaired; what was queued goes on."""
         for run in self._runs.active():
-            if run.phase is Phase.QUEUED:
-                continue
-            with self._runs.transaction():
-                for task_run in self._runs.active_task_runs(run.run_id):
-                    reached = task_run.phase not in (Phase.BLOCKED, Phase.WAITING_FOR_RETRY)
-                    self._runs.end_task(task_run.run_id, LOST if reached else NOT_REACHED)
-                self._runs.end(run.run_id, LOST)
-        for run in self._runs.active():
-            self._admit_next(run.job_id)
+            if run.phase is not Phase.QUEUED:
+                self._recover_run(run)
+        for job_id in {run.job_id for run in self._runs.active()}:
+            self._admit_next(job_id)
+
+    def _recover_run(self, run: Run) -> None:
+        interrupted = self._runs.active_task_runs(run.run_id)
+        if not interrupted:
+            # All its tasks had ended; its own end would have been next.
+            execution = self._runs.latest_execution(run.run_id)
+            self._end_run(run, execution, self._runs.latest_task_runs(run.run_id))
+            self._ended(self._runs.get(run.run_id))
+            return
+        with self._runs.transaction():
+            for task_run in interrupted:
+                reached = task_run.phase not in (Phase.BLOCKED, Phase.WAITING_FOR_RETRY)
+                end = _intended(task_run) or (LOST if reached else NOT_REACHED)
+                self._runs.end_task(task_run.run_id, end)
+            self._runs.end(run.run_id, _intended(run) or LOST)
 
     async def stop(self) -> None:
         """Ends all task processes; their runs are found and ended by `recover` at the next start."""
@@ -176,7 +205,7 @@ class Conductor:
         self, run: Run, settings: Mapping[str, Any], request: Mapping[str, Any]
     ) -> None:
         limit = settings["max_concurrent_runs"]
-        if self._running(run.job_id) < limit:
+        if self._runs.count_running(run.job_id) < limit:
             self._admit(run.run_id)
             return
         queue = request.get("queue") or settings.get("queue") or {"enabled": True}
@@ -187,27 +216,36 @@ class Conductor:
             )
             self._runs.end(run.run_id, end)
 
-    def _running(self, job_id: int) -> int:
-        return sum(run.phase is not Phase.QUEUED for run in self._runs.active(job_id))
-
     def _admit(self, run_id: int) -> None:
         """A run leaves the queue: its tasks exist from now on."""
         self._runs.move(run_id, Phase.PENDING, start_time=now())
         execution = self._runs.latest_execution(run_id)
         for task in execution.tasks:
             self._add_task(execution, task)
-        timeout = execution.settings.get("timeout_seconds")
-        if timeout:
-            self._later(run_id, timeout, lambda: self._stop(self._runs.get(run_id), TIMED_OUT))
+        self._limit_time(run_id, execution.settings["timeout_seconds"])
+
+    def change_timeout(self, job_id: int, seconds: int) -> None:
+        """A job's new timeout_seconds applies to its active runs too."""
+        for run in self._runs.active(job_id):
+            if run.run_type == "JOB_RUN" and run.phase is not Phase.QUEUED:
+                started = max(run.start_time, self._runs.latest_execution(run.run_id).start_time)
+                self._limit_time(run.run_id, seconds, elapsed=(now() - started) / 1000)
+
+    def _limit_time(self, run_id: int, seconds: int, elapsed: float = 0.0) -> None:
+        self._forget_timer(run_id)
+        if seconds:
+            rest = max(0.0, seconds - elapsed)
+            self._later(run_id, rest, lambda: self._stop(self._runs.get(run_id), TIMED_OUT))
 
     def _admit_next(self, job_id: int) -> None:
         """Queued runs of the job start, oldest first, as far as its limit allows."""
-        for run in self._runs.active(job_id):
+        while (run := self._runs.next_queued(job_id)) is not None:
             limit = self._runs.latest_execution(run.run_id).settings["max_concurrent_runs"]
-            if run.phase is Phase.QUEUED and self._running(job_id) < limit:
-                with self._runs.transaction():
-                    self._admit(run.run_id)
-                self._advance(run.run_id)
+            if self._runs.count_running(job_id) >= limit:
+                return
+            with self._runs.transaction():
+                self._admit(run.run_id)
+            self._advance(run.run_id)
 
     def _add_task(self, execution: Execution, task: dict[str, Any]) -> None:
         self._runs.add_task_run(
@@ -217,26 +255,48 @@ class Conductor:
             settings=task,
         )
 
-    def _settings_for_repair(self, run: Run, latest: Execution) -> dict[str, Any]:
+    def _settings_for_repair(self, run: Run) -> dict[str, Any]:
         """A repair takes the job's current settings; those of a one-time run are the ones it was submitted with."""
+        original = self._runs.executions(run.run_id)[0]
         if run.run_type != "JOB_RUN":
-            return latest.settings
-        only = latest.request.get("only") or []
-        return _only(self._jobs.get(run.job_id).settings, only)
+            return original.settings
+        return only(self._jobs.get(run.job_id).settings, original.request.get("only") or [])
+
+    def _outcomes_for_repair(self, run: Run, latest: Execution) -> dict[str, Outcome]:
+        """How each task ended. A run that was cancelled in the queue has no task runs: all its tasks were cancelled."""
+        task_runs = self._runs.latest_task_runs(run.run_id)
+        if not task_runs and run.outcome is not None:
+            return {task["task_key"]: run.outcome for task in latest.tasks}
+        return {key: t.outcome for key, t in task_runs.items() if t.outcome is not None}
 
     # Progress
 
     def _advance(self, run_id: int) -> None:
-        """Takes the run as far as it can go now, then starts what became ready."""
-        with self._runs.transaction():
-            while self._step(run_id):
-                pass
-        # Starting one task may end it and with that start others, so the list is read anew each time.
-        while ready := self._ready(run_id):
-            self._start(ready)
+        """Takes the run as far as it can go now, then starts what became ready.
+
+        Starting a task may end it at once and so get here again: then the round that is under way is repeated,
+        because a call per task would be as deep as the run is long.
+        """
+        self._stale.add(run_id)
+        if run_id in self._advancing:
+            return
+        self._advancing.add(run_id)
+        try:
+            while run_id in self._stale:
+                self._round(run_id)
+        finally:
+            self._advancing.discard(run_id)
         run = self._runs.get(run_id)
         if not run.is_active:
             self._ended(run)
+
+    def _round(self, run_id: int) -> None:
+        self._stale.discard(run_id)
+        with self._runs.transaction():
+            while self._step(run_id):
+                pass
+        while run_id not in self._stale and (ready := self._ready(run_id)):
+            self._start(ready)
 
     def _ready(self, run_id: int) -> TaskRun | None:
         active = self._runs.active_task_runs(run_id)
@@ -252,9 +312,26 @@ class Conductor:
         changed = [self._step_task(task_run, latest) for task_run in latest.values()]
         if any(changed):
             return True
-        if all(not task_run.is_active for task_run in latest.values()):
+        ended = all(not task_run.is_active for task_run in latest.values())
+        if ended and not self._lingers(run, execution):
             self._end_run(run, execution, latest)
         return False
+
+    def _lingers(self, run: Run, execution: Execution) -> bool:
+        """Whether a new run that executed nothing has to be seen active a little longer.
+
+        Airflow's DatabricksWorkflowTaskGroup takes a run for not started unless its second look finds it active. On
+        Databricks every run takes seconds, here a condition or a missing notebook takes none.
+        """
+        started_by_client = run.caller_run_id is None and execution.number == 0
+        rest = self._least_seconds - (now() - run.created_time) / 1000
+        if run.phase is Phase.TERMINATING or not started_by_client or rest <= 0:
+            return False
+        if self._runs.has_executed(run.run_id):
+            return False
+        self._forget_timer(-run.run_id)  # run_id itself is the key of the run's timeout
+        self._later(-run.run_id, rest, lambda: self._advance(run.run_id))
+        return True
 
     def _step_task(self, task_run: TaskRun, latest: Mapping[str, TaskRun]) -> bool:
         if task_run.phase is Phase.BLOCKED:
@@ -282,16 +359,18 @@ class Conductor:
         return True
 
     def _end_run(self, run: Run, execution: Execution, latest: Mapping[str, TaskRun]) -> None:
-        outcomes = {key: task_run.outcome for key, task_run in latest.items() if task_run.outcome}
-        self._runs.end(run.run_id, _intended(run) or _result(execution, outcomes, latest))
+        # A task that the job no longer has does not count in a repair.
+        keys = {task["task_key"] for task in execution.tasks}
+        counted = {key: task_run for key, task_run in latest.items() if key in keys}
+        self._runs.end(run.run_id, _intended(run) or run_result(execution.tasks, counted))
 
     def _ended(self, run: Run) -> None:
-        timer = self._timers.pop(run.run_id, None)
-        if timer:
-            timer.cancel()
+        self._forget_timer(run.run_id)
+        self._forget_timer(-run.run_id)
         if run.caller_run_id:
             self._child_ended(run.caller_run_id, run)
-        self._admit_next(run.job_id)
+        # Later, because each run of a long queue may end as soon as it starts.
+        asyncio.get_running_loop().call_soon(self._admit_next, run.job_id)
 
     # Tasks
 
@@ -307,19 +386,32 @@ class Conductor:
         with self._runs.transaction():
             if run.phase is Phase.PENDING:
                 self._runs.move(run.run_id, Phase.RUNNING)
+            started = max(now(), task_run.created_time)
             self._runs.move_task(
-                task_run.run_id, Phase.RUNNING, start_time=now(), resolved={"settings": settings}
+                task_run.run_id, Phase.RUNNING, start_time=started, resolved={"settings": settings}
             )
         task_run = self._runs.existing_task_run(task_run.run_id)
         match task_run.kind:
             case "condition_task":
                 self._finish(task_run, _evaluate(settings["condition_task"]))
             case "for_each_task":
+                self._limit_task_time(task_run)
                 self._open_for_each(task_run, settings["for_each_task"]["inputs"])
             case "run_job_task":
-                self._start_child(task_run, settings["run_job_task"])
+                self._limit_task_time(task_run)
+                self._start_child(run, task_run, settings["run_job_task"])
             case _:
                 self._execute(run, execution, task_run, settings, scope)
+
+    def _limit_task_time(self, task_run: TaskRun) -> None:
+        """For tasks without a process of their own; the others are limited where they are executed."""
+        seconds = task_run.settings.get("timeout_seconds")
+        if seconds:
+            self._later(task_run.run_id, seconds, lambda: self._time_out(task_run))
+
+    def _time_out(self, task_run: TaskRun) -> None:
+        self._stop_task(task_run.run_id, TIMED_OUT)
+        self._advance(task_run.job_run_id)
 
     def _resolved(
         self, run: Run, execution: Execution, task_run: TaskRun
@@ -327,7 +419,7 @@ class Conductor:
         run_scope = scope_of_run(run, execution, self._host())
         every_attempt = self._runs.task_runs(run.run_id)
         latest = {attempt.task_key: attempt for attempt in every_attempt}
-        counts = {key: sum(t.task_key == key for t in every_attempt) for key in latest}
+        counts = Counter(attempt.task_key for attempt in every_attempt)
         if task_run.for_each_run_id is not None:
             counts[task_run.task_key] = sum(
                 t.iteration == task_run.iteration
@@ -394,22 +486,19 @@ class Conductor:
     def _finish(self, task_run: TaskRun, ending: Ending) -> None:
         """An attempt has ended: persist that, perhaps wait for another attempt, and let the run go on."""
         termination = _intended(task_run) or ending.termination
+        self._forget_timer(task_run.run_id)
         with self._runs.transaction():
             self._runs.end_task(task_run.run_id, termination, ending.output)
-            retry_id = self._add_retry(task_run, termination.outcome)
+            retry_id = self._add_retry(task_run, termination)
         if retry_id is not None:
             wait = (task_run.settings.get("min_retry_interval_millis") or 0) / 1000
             elapsed = (now() - task_run.start_time) / 1000
             self._later(retry_id, max(0.0, wait - elapsed), lambda: self._retry(retry_id))
         self._advance(task_run.job_run_id)
 
-    def _add_retry(self, task_run: TaskRun, outcome: Outcome) -> int | None:
-        limit = task_run.settings.get("max_retries") or 0
-        may_retry = outcome in (Outcome.FAILED, Outcome.INTERNAL_ERROR) or (
-            outcome is Outcome.TIMEDOUT and task_run.settings.get("retry_on_timeout")
-        )
+    def _add_retry(self, task_run: TaskRun, end: Termination) -> int | None:
         run = self._runs.get(task_run.job_run_id)
-        if not may_retry or run.phase is Phase.TERMINATING or 0 <= limit <= task_run.attempt_number:
+        if run.phase is Phase.TERMINATING or not may_retry(task_run, end):
             return None
         return self._runs.add_task_run(
             job_run_id=task_run.job_run_id,
@@ -424,7 +513,7 @@ class Conductor:
         )
 
     def _retry(self, task_run_id: int) -> None:
-        self._timers.pop(task_run_id, None)
+        self._forget_timer(task_run_id)
         task_run = self._runs.task_run(task_run_id)
         if task_run is not None and task_run.phase is Phase.WAITING_FOR_RETRY:
             self._runs.move_task(task_run_id, Phase.PENDING)
@@ -464,7 +553,9 @@ class Conductor:
         earlier = [
             t
             for t in self._runs.task_runs(task_run.job_run_id)
-            if t.task_key == task_run.task_key and t.run_id < task_run.run_id
+            if t.task_key == task_run.task_key
+            and t.run_id < task_run.run_id
+            and "total" in t.output
         ]
         if not earlier or earlier[-1].outcome is Outcome.SUCCESS:
             return {}
@@ -481,27 +572,38 @@ class Conductor:
         latest = {t.iteration: t for t in self._runs.iterations(task_run.run_id)}
         waiting = [t for t in latest.values() if t.phase is Phase.BLOCKED]
         active = [t for t in latest.values() if t.is_active and t.phase is not Phase.BLOCKED]
-        free = int(task_run.settings["for_each_task"]["concurrency"]) - len(active)
+        free = int(task_run.settings["for_each_task"].get("concurrency") or 1) - len(active)
         for iteration in waiting[: max(0, free)]:
             self._runs.move_task(iteration.run_id, Phase.PENDING)
         if waiting or active or task_run.phase is Phase.PENDING:
             return False
-        result = _for_each_result(list(latest.values()))
+        result = for_each_result(list(latest.values()))
+        self._forget_timer(task_run.run_id)
         self._runs.end_task(task_run.run_id, _intended(task_run) or result)
         return True
 
     # Run job
 
-    def _start_child(self, task_run: TaskRun, settings: dict[str, Any]) -> None:
-        request = {k: v for k, v in settings.items() if k != "job_id"}
+    def _start_child(self, run: Run, task_run: TaskRun, settings: dict[str, Any]) -> None:
         try:
-            child = self.run_now(int(settings["job_id"]), request, caller_run_id=task_run.run_id)
-        except Exception as error:
-            end = Termination(Outcome.FAILED, "RUN_EXECUTION_ERROR", str(error))
-            self._finish(task_run, Ending(end, {"error": str(error)}))
+            job_id = integer(settings["job_id"], "run_job_task.job_id")
+            check_nesting(job_id, self._callers(run))
+            request = checked_request(settings, RUN_NOW_FIELDS, self._jobs.get(job_id).settings)
+            child = self.run_now(job_id, request, caller_run_id=task_run.run_id)
+        except ApiError as error:
+            end = Termination(Outcome.FAILED, "INVALID_RUN_CONFIGURATION", error.message)
+            self._finish(task_run, Ending(end, {"error": error.message}))
             return
         if self._runs.existing_task_run(task_run.run_id).is_active:
             self._runs.set_output(task_run.run_id, {"child_run_id": child.run_id})
+
+    def _callers(self, run: Run) -> list[int]:
+        """The job of `run`, the job whose run_job_task started it, and so on."""
+        jobs = [run.job_id]
+        while run.caller_run_id and (caller := self._runs.task_run(run.caller_run_id)):
+            run = self._runs.get(caller.job_run_id)
+            jobs.append(run.job_id)
+        return jobs
 
     def _child_ended(self, caller_run_id: int, child: Run) -> None:
         task_run = self._runs.task_run(caller_run_id)
@@ -547,30 +649,14 @@ class Conductor:
         for iteration in self._runs.iterations(task_run.run_id):
             self._stop_task(iteration.run_id, end)
 
+    def _forget_timer(self, key: int) -> None:
+        timer = self._timers.pop(key, None)
+        if timer:
+            timer.cancel()
+
     def _later(self, key: int, seconds: float, action: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         self._timers[key] = loop.call_later(seconds, action)
-
-
-def _only(settings: dict[str, Any], patterns: list[str]) -> dict[str, Any]:
-    """The settings with the selected tasks alone: `k`, `+k` (with all upstream), `k+` (with all downstream), `+k+`."""
-    if not patterns:
-        return settings
-    tasks = settings.get("tasks") or []
-    keys = {task["task_key"] for task in tasks}
-    selected: set[str] = set()
-    for pattern in patterns:
-        key = pattern.strip("+")
-        if key not in keys:
-            raise InvalidParameterValue(
-                f"only names the task '{key}', which the job does not have."
-            )
-        selected.add(key)
-        if pattern.startswith("+"):
-            selected |= ancestors(tasks, [key])
-        if pattern.endswith("+"):
-            selected |= dependents(tasks, [key])
-    return {**settings, "tasks": [task for task in tasks if task["task_key"] in selected]}
 
 
 def _intended(entry: Run | TaskRun) -> Termination | None:
@@ -587,32 +673,3 @@ def _evaluate(settings: Mapping[str, Any]) -> Ending:
         end = Termination(Outcome.FAILED, "RUN_EXECUTION_ERROR", str(error))
         return Ending(end, {"error": str(error)})
     return Ending(SUCCEEDED, {"outcome": "true" if outcome else "false"})
-
-
-def _for_each_result(iterations: list[TaskRun]) -> Termination:
-    failed = [t for t in iterations if t.outcome in lifecycle.FAILURES]
-    if failed:
-        message = f"{len(failed)} of the iterations failed; see their output."
-        return Termination(Outcome.FAILED, "RUN_EXECUTION_ERROR", message)
-    if any(t.outcome is Outcome.CANCELED for t in iterations):
-        return CANCELED
-    return SUCCEEDED
-
-
-def _result(
-    execution: Execution, outcomes: Mapping[str, Outcome], latest: Mapping[str, TaskRun]
-) -> Termination:
-    """How a run ended that nobody stopped; the message is as measured on Databricks."""
-    outcome = run_outcome(execution.tasks, outcomes)
-    if outcome is Outcome.SUCCESS:
-        return SUCCEEDED
-    if outcome is Outcome.SUCCESS_WITH_FAILURES:
-        return Termination(outcome, "SUCCESS_WITH_FAILURES")
-    failed = [t for t in latest.values() if t.outcome in lifecycle.FAILURES | {Outcome.CANCELED}]
-    message = " ".join(f"Task {t.task_key} failed with message: {t.message}." for t in failed)
-    skipped = {Outcome.UPSTREAM_FAILED, Outcome.UPSTREAM_CANCELED}
-    if skipped.intersection(outcomes.values()):
-        message += " This caused all downstream tasks to get skipped."
-    codes = {t.code for t in failed}
-    code = codes.pop() if len(codes) == 1 else "RUN_EXECUTION_ERROR"
-    return Termination(Outcome.FAILED, code or "RUN_EXECUTION_ERROR", message.replace("..", "."))

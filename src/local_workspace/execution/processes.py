@@ -164,8 +164,10 @@ class TaskProcesses:
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LARGEST_MESSAGE)
         task_id = next(self._ids)
         exit = self._exits[task_id] = asyncio.get_running_loop().create_future()
+        log = os.open(spec.get("log", os.devnull), os.O_RDWR | os.O_CREAT, 0o600)
         with theirs:
-            self._request(START, task_id, theirs.fileno())
+            self._request(START, task_id, theirs.fileno(), log)
+        os.close(log)
         process = TaskProcess(reader, writer, exit, lambda kind: self._request(kind, task_id))
         process.send(spec)
         return process

@@ -35,6 +35,7 @@ class TaskExecutor:
         warehouse: Warehouse,
         libraries: Libraries,
         faults: Faults,
+        redact: Callable[[str], str],
         environment: Callable[[], dict[str, str]],
         spark_remote: Callable[[], str],
     ) -> None:
@@ -44,6 +45,7 @@ class TaskExecutor:
         self._warehouse = warehouse
         self._libraries = libraries
         self._faults = faults
+        self._redact = redact
         self._environment = environment
         self._spark_remote = spark_remote
         self._kinds: dict[str, Callable[[Attempt], Awaitable[Ending]]] = {
@@ -169,7 +171,8 @@ class TaskExecutor:
         }
         events = _Events(attempt, self._state.mounts)
         exit = await self._processes.run(spec, events)
-        return events.ending(exit)
+        ending = events.ending(exit)
+        return Ending(ending.termination, _each_text(ending.output, self._redact))
 
     async def _library_paths(self, attempt: Attempt) -> list[str]:
         """The task's libraries, or those of its environment, installed: folders for the front of sys.path."""
@@ -253,12 +256,12 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def read_log(state: StateDir, task_run_id: int) -> tuple[str, bool]:
-    """The end of a task's output and whether its beginning is left out."""
+def read_log(state: StateDir, task_run_id: int, redact: Callable[[str], str]) -> tuple[str, bool]:
+    """The end of a task's output, without secrets, and whether its beginning is left out."""
     log = state.task_logs / f"{task_run_id}.log"
     if not log.exists():
         return "", False
     size = log.stat().st_size
     with log.open("rb") as file:
         file.seek(max(0, size - MAX_OUTPUT))
-        return file.read().decode(errors="replace"), size > MAX_OUTPUT
+        return redact(file.read().decode(errors="replace")), size > MAX_OUTPUT

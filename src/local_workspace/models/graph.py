@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from local_workspace.models.lifecycle import FAILURES, Outcome
@@ -33,26 +34,35 @@ def dependencies(task: Task) -> list[str]:
 
 def dependents(tasks: Iterable[Task], keys: Collection[str]) -> set[str]:
     """The keys of all tasks that depend on `keys`, directly or not."""
-    tasks = list(tasks)
-    found: set[str] = set()
-    reached = set(keys)
-    while reached:
-        direct = {task["task_key"] for task in tasks if reached.intersection(dependencies(task))}
-        reached = direct - found
-        found |= direct
-    return found
+    edges: dict[str, list[str]] = {}
+    for task in tasks:
+        for key in dependencies(task):
+            edges.setdefault(key, []).append(task["task_key"])
+    return _reached(edges, keys)
 
 
 def ancestors(tasks: Iterable[Task], keys: Collection[str]) -> set[str]:
     """The keys of all tasks that `keys` depend on, directly or not."""
-    by_key = {task["task_key"]: task for task in tasks}
+    return _reached({task["task_key"]: dependencies(task) for task in tasks}, keys)
+
+
+def _reached(edges: Mapping[str, Iterable[str]], keys: Collection[str]) -> set[str]:
     found: set[str] = set()
     reached = set(keys)
     while reached:
-        direct = {up for key in reached if key in by_key for up in dependencies(by_key[key])}
+        direct = {key for start in reached for key in edges.get(start, ())}
         reached = direct - found
         found |= direct
     return found
+
+
+def cycle(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """The keys along one cycle of the graph, the first also at the end; empty where there is none."""
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def decide(task: Task, finished: Mapping[str, Finished]) -> Outcome | None:
@@ -139,8 +149,10 @@ def run_outcome(tasks: Collection[Task], outcomes: Mapping[str, Outcome]) -> Out
     """
     inner = {key for task in tasks for key in dependencies(task)}
     leaves = [outcome for key, outcome in outcomes.items() if key not in inner]
-    if any(outcome in _FAILED | _CANCELED for outcome in leaves):
+    if _FAILED.intersection(leaves):
         return Outcome.FAILED
-    if any(outcome in _FAILED | _CANCELED for outcome in outcomes.values()):
+    if _CANCELED.intersection(leaves):
+        return Outcome.CANCELED
+    if (_FAILED | _CANCELED).intersection(outcomes.values()):
         return Outcome.SUCCESS_WITH_FAILURES
     return Outcome.SUCCESS

@@ -118,9 +118,9 @@ def _tasks(scope: Scope, parts: list[str]) -> Any:
     task = scope.tasks[parts[0]]
     match parts[1:]:
         case ["result_state"]:
-            return MISSING if task.outcome is None else task.outcome.lower()
+            return MISSING if task.outcome is None else _result_state(task.outcome)
         case ["error_code"]:
-            return task.error_code
+            return "".join(word.capitalize() for word in task.error_code.split("_"))
         case ["values", key]:
             return task.values.get(key, MISSING)
         case ["output", *what]:
@@ -128,6 +128,11 @@ def _tasks(scope: Scope, parts: list[str]) -> Any:
         case ["name"]:
             return MISSING
     return _of_task(task, parts[1:])
+
+
+def _result_state(outcome: Outcome) -> str:
+    """In the words of the references, which know no failure of the platform."""
+    return "failed" if outcome is Outcome.INTERNAL_ERROR else outcome.lower()
 
 
 def _of_task(task: TaskScope, parts: list[str]) -> Any:
@@ -198,6 +203,8 @@ _NAMESPACES: dict[str, Callable[[Scope, list[str]], Any]] = {
     "tasks": _tasks,
     "workspace": _workspace,
     "input": _input,
+    # Known, and there is nothing to find: the local workspace runs no backfills.
+    "backfill": lambda _, __: MISSING,
     "job_id": _deprecated(["job", "id"]),
     "run_id": _deprecated(["task", "run_id"]),
     "parent_run_id": _deprecated(["job", "run_id"]),

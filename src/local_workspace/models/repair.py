@@ -26,13 +26,15 @@ class RepairRequest:
 
 
 def check_repairable(
-    request: RepairRequest, *, is_active: bool, latest_repair_id: int | None
+    request: RepairRequest, *, is_active: bool, was_skipped: bool, latest_repair_id: int | None
 ) -> None:
-    """Refuses a repair of a run that is active, and one that does not know of the latest repair."""
+    """Refuses a repair of a run that is active or never ran, and one that does not know of the latest repair."""
     if is_active:
         raise InvalidState(
             "The run is still active; a run can be repaired only after it has ended."
         )
+    if was_skipped:
+        raise InvalidState("The run was skipped, so there is nothing to repair; start a new run.")
     if bool(request.rerun_tasks) == request.rerun_all_failed_tasks:
         raise InvalidParameterValue("Give exactly one of rerun_tasks and rerun_all_failed_tasks.")
     if latest_repair_id is not None and request.latest_repair_id is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_workspace.models.lifecycle import Outcome, Phase
+from local_workspace.models.task_checks import TASK_KINDS
 
 
 @dataclass(frozen=True)
@@ -103,4 +104,4 @@ class TaskRun:
     @property
     def kind(self) -> str:
         """The name of the settings field that says what the task does, e.g. `notebook_task`."""
-        return next((name for name in self.settings if name.endswith("_task")), "no task")
+        return next((name for name in self.settings if name in TASK_KINDS), "no task")

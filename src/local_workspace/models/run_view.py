@@ -10,6 +10,7 @@ from typing import Any
 
 from local_workspace.models.lifecycle import FAILURES, NEVER_RAN, Outcome, Phase
 from local_workspace.models.run import Execution, Run, TaskRun
+from local_workspace.models.run_request import LEGACY_PARAMETERS
 from local_workspace.settings import USER_NAME, WORKSPACE_ID
 
 Json = dict[str, Any]
@@ -28,8 +29,8 @@ _TYPE = {
 QUEUE_MESSAGE = "Queued due to reaching maximum concurrent runs of the job."
 
 
-def run_state(run: Run) -> Json:
-    """`state` of a job run. One with a failed task is INTERNAL_ERROR / FAILED, as measured on Databricks."""
+def run_state(run: Run | Execution) -> Json:
+    """`state` of a job run or a repair; with a failed task INTERNAL_ERROR / FAILED, as measured on Databricks."""
     life_cycle = (
         "INTERNAL_ERROR" if run.outcome in (Outcome.FAILED, Outcome.INTERNAL_ERROR) else None
     )
@@ -116,7 +117,7 @@ def job_run(run: Run, executions: Sequence[Execution], host: str) -> Json:
     parameters = job_parameters(latest)
     if parameters:
         view["job_parameters"] = parameters
-    overriding = {k: v for k, v in latest.request.items() if v and k.endswith("_params")}
+    overriding = {k: v for k, v in latest.request.items() if k in LEGACY_PARAMETERS}
     if overriding:
         view["overriding_parameters"] = overriding
     return view
@@ -136,8 +137,26 @@ def job_parameters(execution: Execution) -> list[Json]:
     ]
 
 
-def repair_history(executions: Sequence[Execution], task_runs: Iterable[TaskRun]) -> list[Json]:
-    """The ORIGINAL item, which has no id, and one per repair; never empty."""
+def task_run(whole: Json, entry: Json, task_run: TaskRun) -> Json:
+    """A task run by its own id: as the job run `whole`, with what its `entry` in `tasks[]` says of the task."""
+    view = {**whole, **{name: entry[name] for name in entry if name in whole}}
+    for name in ("queue_duration", "run_duration", "overriding_parameters"):
+        view.pop(name, None)
+    return {
+        **view,
+        "run_id": task_run.run_id,
+        "job_run_id": task_run.job_run_id,
+        "number_in_job": task_run.run_id,
+        "original_attempt_run_id": task_run.original_attempt_run_id,
+        "task_key": task_run.task_key,
+        "tasks": [entry],
+    }
+
+
+def repair_history(
+    run: Run, executions: Sequence[Execution], task_runs: Iterable[TaskRun]
+) -> list[Json]:
+    """The ORIGINAL item, which has no id, and one per repair; never empty. The last one is as the run is."""
     task_runs = list(task_runs)
     return [
         {
@@ -145,13 +164,8 @@ def repair_history(executions: Sequence[Execution], task_runs: Iterable[TaskRun]
             **({"id": execution.repair_id} if execution.repair_id else {}),
             "start_time": execution.start_time,
             "end_time": execution.end_time,
-            "state": _state(
-                execution,
-                "INTERNAL_ERROR"
-                if execution.outcome in (Outcome.FAILED, Outcome.INTERNAL_ERROR)
-                else None,
-            ),
-            "status": status(execution),
+            "state": run_state(run if execution is executions[-1] else execution),
+            "status": status(run if execution is executions[-1] else execution),
             "task_run_ids": [t.run_id for t in task_runs if t.execution == execution.number],
         }
         for execution in executions
@@ -161,6 +175,7 @@ def repair_history(executions: Sequence[Execution], task_runs: Iterable[TaskRun]
 def task_entry(task_run: TaskRun, job_id: int, host: str) -> Json:
     """One item of `tasks[]` or `iterations[]`: the echo of the task's definition, its times and states."""
     view: Json = {
+        "depends_on": [],
         **task_run.settings,
         "run_id": task_run.run_id,
         "task_key": task_run.task_key,
@@ -174,12 +189,32 @@ def task_entry(task_run: TaskRun, job_id: int, host: str) -> Json:
         "state": task_state(task_run),
         "status": status(task_run),
     }
-    if task_run.resolved.get("settings"):
-        view["resolved_values"] = task_run.resolved["settings"]
     branch = task_run.output.get("outcome")
     if branch is not None:
         view["condition_task"] = {**view["condition_task"], "outcome": branch}
     return view
+
+
+_RESOLVED_FIELDS = {
+    "condition_task": ("left", "right"),
+    "notebook_task": ("base_parameters",),
+    "python_wheel_task": ("named_parameters", "parameters"),
+    "run_job_task": ("job_parameters", "parameters"),
+    "spark_python_task": ("parameters",),
+    "sql_task": ("parameters",),
+}
+
+
+def resolved_values(task_run: TaskRun) -> Json:
+    """`resolved_values`: a task's parameters as it got them; empty before it started."""
+    started = task_run.resolved.get("settings") or {}
+    fields = _RESOLVED_FIELDS.get(task_run.kind, ())
+    values = {
+        name: started[task_run.kind][name]
+        for name in fields
+        if name in started.get(task_run.kind, ())
+    }
+    return {"resolved_values": {task_run.kind: values}} if values else {}
 
 
 def for_each_stats(iterations: Sequence[TaskRun], total: int) -> Json:

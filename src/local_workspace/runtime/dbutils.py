@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, NoReturn
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.workspace import SecretMetadata, SecretScope
 
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.file_system import FileSystem
@@ -30,12 +34,21 @@ class NotebookUtility:
         )
 
 
-class Secrets:
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NotImplementedError(
-            f"dbutils.secrets.{name} is not available in the local workspace; "
-            "read an environment variable instead."
-        )
+class SecretsUtility:
+    """Values are redacted where a task's output is shown."""
+
+    def get(self, scope: str, key: str) -> str:
+        return self.getBytes(scope, key).decode()
+
+    def getBytes(self, scope: str, key: str) -> bytes:  # noqa: N802 - Databricks' name
+        value = WorkspaceClient().secrets.get_secret(scope, key).value
+        return base64.b64decode(value or "")
+
+    def listScopes(self) -> list[SecretScope]:  # noqa: N802 - Databricks' name
+        return list(WorkspaceClient().secrets.list_scopes())
+
+    def list(self, scope: str) -> list[SecretMetadata]:
+        return list(WorkspaceClient().secrets.list_secrets(scope))
 
 
 class JobsUtility:
@@ -53,7 +66,7 @@ class DBUtils:
         self.notebook = NotebookUtility()
         self.jobs = JobsUtility(TaskValues(channel, task_key, spec.get("task_values") or {}))
         self.fs = FileSystem()
-        self.secrets = Secrets()
+        self.secrets = SecretsUtility()
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"dbutils.{name} is not available in the local workspace.")

@@ -1,4 +1,4 @@
-"""What the workspace asks the fork server: a kind and a task's number; a start carries the task's socket."""
+"""What is asked of the fork server: a kind and a task's number; a start carries the task's socket and its log."""
 
 import struct
 

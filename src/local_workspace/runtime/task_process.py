@@ -21,6 +21,7 @@ from local_workspace.runtime import notebook, python_wheel, spark_python, sql_se
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.dbutils import NotebookExit
 from local_workspace.runtime.failure import describe
+from local_workspace.runtime.process_tree import adopt_orphans
 
 KINDS: dict[str, Callable[[Message, Channel], str | None]] = {
     "notebook": notebook.run,
@@ -32,9 +33,11 @@ _SOURCES = str(Path(__file__).parents[2])
 _DATABRICKS_MODULES = str(Path(__file__).parent / "databricks_modules")
 
 
-def main(connection: socket.socket, lifeline: int) -> NoReturn:
+def main(connection: socket.socket, lifeline: int, output: int) -> NoReturn:
     """Run the task that the workspace sends over `connection`; dies when `lifeline` is closed."""
     os.setsid()
+    adopt_orphans()
+    _redirect(output)
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     channel = Channel(connection)
     spec = channel.receive()
@@ -51,8 +54,7 @@ def _die_with(lifeline: int) -> None:
 
 
 def _enter(spec: Message) -> None:
-    """Make the process what the spec says: output, environment, import path, folder."""
-    _redirect(spec["log"])
+    """Make the process what the spec says: environment, import path, folder."""
     os.environ.update(spec["env"], SPARK_REMOTE=spec["spark_remote"])
     # The deployed wheel counts, not the sources that this process was started from.
     rest = [path for path in sys.path if path != _SOURCES or "site-packages" in path]
@@ -69,16 +71,19 @@ def _enter(spec: Message) -> None:
         os.chdir(*folder)
 
 
-def _redirect(log: str) -> None:
+def _redirect(output: int) -> None:
     """stdout and stderr go to the log, line by line; stdin is empty."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.close(descriptor)
-    for stream in (sys.stdout, sys.stderr):
-        assert isinstance(stream, io.TextIOWrapper)
-        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+    os.close(output)
+    # New streams, because those of the fork server know what kind of file they write to.
+    sys.stdout = sys.__stdout__ = _lines_to(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _lines_to(2)  # type: ignore[misc]
+
+
+def _lines_to(descriptor: int) -> io.TextIOWrapper:
+    return open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _run(spec: Message, channel: Channel) -> int:

@@ -21,6 +21,9 @@ class Database:
     """A connection in WAL mode with foreign keys on; ordered migrations are applied when it opens."""
 
     def __init__(self, path: Path | str) -> None:
+        if path != ":memory:":
+            # It holds secrets. SQLite gives its journal files the same mode.
+            Path(path).touch(mode=0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         # synchronous=NORMAL in WAL mode: a killed process loses nothing; only a power cut can lose the last commits.

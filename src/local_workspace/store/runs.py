@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Collection
 from typing import Any
@@ -95,6 +96,23 @@ class RunStore:
         )
         return [_run(row) for row in rows]
 
+    def count_running(self, job_id: int) -> int:
+        """The job's active runs that have left the queue."""
+        row = self._db.one(
+            "SELECT count(*) FROM runs WHERE phase NOT IN ('TERMINATED', 'QUEUED') AND job_id = ?",
+            (job_id,),
+        )
+        assert row is not None
+        return int(row[0])
+
+    def next_queued(self, job_id: int) -> Run | None:
+        """The job's run that has waited longest."""
+        row = self._db.one(
+            "SELECT * FROM runs WHERE phase = 'QUEUED' AND job_id = ? ORDER BY run_id LIMIT 1",
+            (job_id,),
+        )
+        return None if row is None else _run(row)
+
     def page(
         self,
         *,
@@ -174,6 +192,10 @@ class RunStore:
         assert row is not None, f"run {run_id} has no execution"
         return _execution(row)
 
+    def latest_execution_of(self, run_id: int) -> Execution:
+        """As `latest_execution`, for an id that a caller sent; raises ResourceDoesNotExist."""
+        return self.latest_execution(self.get(run_id).run_id)
+
     # Task runs
 
     def add_task_run(
@@ -202,11 +224,20 @@ class RunStore:
                 "attempt_number": retry_of.attempt_number + 1 if retry_of else 0,
                 "original_attempt_run_id": retry_of.original_attempt_run_id if retry_of else run_id,
                 "phase": phase,
-                "created_time": now(),
+                "created_time": max(now(), self._last_start(job_run_id, task_key) + 1),
                 "settings": json.dumps(settings),
             }
             self._db.insert("task_runs", values)
             return run_id
+
+    def _last_start(self, job_run_id: int, task_key: str) -> int:
+        """Of the task's earlier attempts; Airflow takes the one with the greatest start time for the newest."""
+        row = self._db.one(
+            "SELECT max(max(start_time, created_time)) FROM task_runs "
+            "WHERE job_run_id = ? AND task_key = ? AND for_each_run_id IS NULL",
+            (job_run_id, task_key),
+        )
+        return 0 if row is None or row[0] is None else int(row[0])
 
     def task_run(self, run_id: int) -> TaskRun | None:
         row = self._db.one("SELECT * FROM task_runs WHERE run_id = ?", (run_id,))
@@ -225,6 +256,16 @@ class RunStore:
             (job_run_id,),
         )
         return [_task_run(row) for row in rows]
+
+    def task_run_ids(self, job_run_id: int) -> list[int]:
+        """Of all attempts and iterations of a run."""
+        rows = self._db.all("SELECT run_id FROM task_runs WHERE job_run_id = ?", (job_run_id,))
+        return [row["run_id"] for row in rows]
+
+    def has_executed(self, job_run_id: int) -> bool:
+        """Whether user code began in any attempt of the run."""
+        query = "SELECT 1 FROM task_runs WHERE job_run_id = ? AND execution_time > 0 LIMIT 1"
+        return self._db.one(query, (job_run_id,)) is not None
 
     def latest_task_runs(self, job_run_id: int) -> dict[str, TaskRun]:
         """The newest attempt of each task, by task key."""
@@ -310,11 +351,25 @@ def _decoded(row: Row) -> dict[str, Any]:
     values = dict(row)
     for name in _JSON_COLUMNS:
         if name in values:
-            values[name] = json.loads(values[name])
+            values[name] = _parse(name, values[name])
     if "phase" in values:
         values["phase"] = Phase(values["phase"])
     values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else None
     return values
+
+
+def _parse(column: str, text: str) -> Any:
+    if text == "null":
+        return None
+    if text == "{}":
+        return {}
+    return _settings(text) if column == "settings" else json.loads(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _settings(text: str) -> Any:
+    """Settings never change once they are stored, and each step of a run reads those of all its tasks."""
+    return json.loads(text)
 
 
 def _run(row: Row) -> Run:

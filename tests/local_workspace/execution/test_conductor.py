@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,9 +16,9 @@ from hypothesis import strategies as st
 from local_workspace.errors import InvalidParameterValue
 from local_workspace.execution.attempt import SUCCEEDED, WORKLOAD_FAILED, Attempt, Ending
 from local_workspace.execution.conductor import CANCELED, Conductor
-from local_workspace.models.graph import dependencies
+from local_workspace.models.graph import dependencies, run_outcome
 from local_workspace.models.job_settings import checked
-from local_workspace.models.lifecycle import FAILURES, Outcome, Phase
+from local_workspace.models.lifecycle import FAILURES, NEVER_RAN, Outcome, Phase
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run import Run, TaskRun
 from local_workspace.store.database import Database
@@ -57,12 +61,13 @@ class Bench:
         self.job_id = self.jobs.create(checked({"name": "job", "tasks": tasks, **job}))
         self.conductor = self.new_conductor()
 
-    def new_conductor(self) -> Conductor:
+    def new_conductor(self, least_seconds: float = 0.0) -> Conductor:
         return Conductor(
             jobs=self.jobs,
             runs=self.runs,
             execute=self.executor.execute,
             host=lambda: "http://host",
+            least_seconds=least_seconds,
         )
 
     async def until_ended(self, run_id: int) -> Run:
@@ -268,6 +273,40 @@ def test_after_a_restart_what_executed_is_an_internal_error_that_can_be_repaired
     play(scenario)
 
 
+def check(key: str, *after: str) -> dict[str, Any]:
+    test = {"op": "EQUAL_TO", "left": "1", "right": "1"}
+    depends_on = [{"task_key": up} for up in after]
+    return {"task_key": key, "condition_task": test, "depends_on": depends_on}
+
+
+@contextmanager
+def little_stack() -> Iterator[None]:
+    """Room for a hundred more frames than now."""
+    before, depth = sys.getrecursionlimit(), len(inspect.stack(0))
+    sys.setrecursionlimit(depth + 100)
+    yield
+    sys.setrecursionlimit(before)
+
+
+def test_a_long_chain_and_a_long_queue_of_what_ends_at_once_need_no_deep_stack() -> None:
+    async def scenario() -> None:
+        bench = Bench([task("first"), check("c0", "first")], {}, max_concurrent_runs=1)
+        chain = [check("c0"), *(check(f"c{n}", f"c{n - 1}") for n in range(1, 60))]
+        long_job = bench.jobs.create(checked({"name": "long", "tasks": chain}))
+        bench.executor.held = {"first"}
+        first = bench.conductor.run_now(bench.job_id, {})
+        bench.jobs.replace(bench.job_id, checked({"tasks": [check("c")]}))
+        queued = [bench.conductor.run_now(bench.job_id, {}) for _ in range(60)]
+        with little_stack():
+            long_run = bench.conductor.run_now(long_job, {})
+            bench.conductor.cancel(first.run_id)
+            last = await bench.until_ended(queued[-1].run_id)
+        assert bench.runs.get(long_run.run_id).outcome is Outcome.SUCCESS
+        assert last.outcome is Outcome.SUCCESS
+
+    play(scenario)
+
+
 RUN_IF = st.sampled_from(
     [
         "ALL_SUCCESS",
@@ -280,69 +319,189 @@ RUN_IF = st.sampled_from(
 )
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    size = draw(st.integers(1, 6))
-    keys = [f"t{index}" for index in range(size)]
-    return [
-        task(
-            key,
-            *draw(
-                st.lists(st.sampled_from(keys[:index]), unique=True, max_size=3)
-                if index
-                else st.just([])
-            ),
-            run_if=draw(RUN_IF),
-            max_retries=draw(st.integers(0, 1)),
-            disabled=draw(st.integers(0, 9)) == 0,
-        )
-        for index, key in enumerate(keys)
-    ]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    tasks=graphs(),
-    script=st.dictionaries(
-        st.sampled_from([f"t{n}" for n in range(6)]), st.lists(st.booleans(), min_size=1)
-    ),
-    repairs=st.integers(0, 3),
-)
-def test_invariants(
-    tasks: list[dict[str, Any]], script: dict[str, list[bool]], repairs: int
-) -> None:
-    """Every run ends; nothing starts before its dependencies have ended; a repair leaves successes alone."""
+def test_a_run_that_executes_nothing_is_seen_active_first() -> None:
+    """And one that executes something ends when it ends."""
 
     async def scenario() -> None:
-        bench = Bench(tasks, script)
-        run = await bench.run()
-        latest_repair_id = None
-        for _ in range(repairs):
-            before = bench.runs.latest_task_runs(run.run_id)
-            request = RepairRequest(rerun_all_failed_tasks=True, latest_repair_id=latest_repair_id)
-            try:
-                latest_repair_id = bench.conductor.repair(run.run_id, request, {})
-            except InvalidParameterValue:
-                assert not any(t.outcome in FAILURES for t in before.values())
-                break
-            await bench.until_ended(run.run_id)
-            after = bench.runs.latest_task_runs(run.run_id)
-            succeeded = [key for key, t in before.items() if t.outcome is Outcome.SUCCESS]
-            assert all(after[key].run_id == before[key].run_id for key in succeeded)
-        _check_order(bench.runs.task_runs(run.run_id))
+        bench = Bench([check("c")], {})
+        bench.conductor = bench.new_conductor(least_seconds=0.05)
+        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        assert bench.runs.get(run_id).phase is Phase.RUNNING
+        assert bench.runs.latest_task_runs(run_id)["c"].outcome is Outcome.SUCCESS
+        assert (await bench.until_ended(run_id)).outcome is Outcome.SUCCESS
+
+        bench.conductor = bench.new_conductor(least_seconds=3600)
+        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        bench.conductor.cancel(run_id)
+        assert (await bench.until_ended(run_id)).outcome is Outcome.CANCELED
+        bench.jobs.replace(bench.job_id, checked({"tasks": [task("a")]}))
+        assert (await bench.run()).outcome is Outcome.SUCCESS
 
     play(scenario)
 
 
-def _check_order(attempts: list[TaskRun]) -> None:
-    """Within one execution no attempt starts before the attempts of its dependencies have ended."""
-    for attempt in attempts:
+KEYS = [f"t{index}" for index in range(6)]
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Notebooks, conditions and loops over notebooks, each behind up to three earlier tasks."""
+    return [draw(tasks(key, KEYS[:index])) for index, key in enumerate(KEYS[: draw(SIZES)])]
+
+
+SIZES = st.integers(1, len(KEYS))
+
+
+@st.composite
+def tasks(draw: st.DrawFn, key: str, earlier: list[str]) -> dict[str, Any]:
+    after = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
+    common = {"run_if": draw(RUN_IF), "disabled": draw(st.integers(0, 9)) == 0}
+    match draw(st.sampled_from(["notebook", "notebook", "condition", "loop"])):
+        case "condition":
+            return {**check(key, *after), **common}
+        case "loop":
+            inner = task(f"{key}_i", max_retries=draw(st.integers(0, 1)))
+            loop = {
+                "inputs": str(list(range(draw(st.integers(0, 4))))),
+                "concurrency": draw(st.integers(1, 3)),
+                "task": inner,
+            }
+            depends_on = [{"task_key": up} for up in after]
+            return {"task_key": key, "for_each_task": loop, "depends_on": depends_on, **common}
+    return task(key, *after, max_retries=draw(st.integers(0, 1)), **common)
+
+
+SCRIPTS = st.dictionaries(
+    st.sampled_from([*KEYS, *(f"{key}_i" for key in KEYS)]), st.lists(st.booleans(), min_size=1)
+)
+REPAIRS = st.lists(
+    st.builds(
+        RepairRequest,
+        rerun_tasks=st.lists(st.sampled_from(KEYS), unique=True, max_size=2).map(tuple),
+        rerun_all_failed_tasks=st.booleans(),
+        rerun_dependent_tasks=st.booleans(),
+    ),
+    max_size=3,
+)
+CANCELS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), max_size=2)
+"""After how many turns of the event loop something is cancelled: the run (0), or one of its active task runs."""
+
+
+async def cancel_at(bench: Bench, run_id: int, turns: int, which: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    active = bench.runs.active_task_runs(run_id)
+    bench.conductor.cancel(active[which % len(active)].run_id if which and active else run_id)
+
+
+@settings(max_examples=150, deadline=None)
+@given(graph=graphs(), script=SCRIPTS, repairs=REPAIRS, cancels=CANCELS)
+def test_invariants(
+    graph: list[dict[str, Any]],
+    script: dict[str, list[bool]],
+    repairs: list[RepairRequest],
+    cancels: list[tuple[int, int]],
+) -> None:
+    """Whatever fails, is cancelled and is repaired: every run ends, in order, and as its tasks did."""
+
+    async def scenario() -> None:
+        bench = Bench(graph, script)
+        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        for repair in (None, *repairs):
+            before = Snapshot(bench, run_id)
+            if repair is not None and not repaired(bench, run_id, repair, before):
+                continue
+            for turns, which in cancels:
+                await cancel_at(bench, run_id, turns, which)
+            await bench.until_ended(run_id)
+            check_ended(bench, run_id)
+            if repair is not None:
+                before.check_kept(Snapshot(bench, run_id), repair)
+
+    play(scenario)
+
+
+def repaired(bench: Bench, run_id: int, repair: RepairRequest, before: Snapshot) -> bool:
+    """Whether the repair was accepted; it is refused only for a reason."""
+    latest = bench.runs.latest_execution(run_id).repair_id
+    try:
+        bench.conductor.repair(run_id, replace(repair, latest_repair_id=latest), {})
+    except InvalidParameterValue:
+        one_selector = bool(repair.rerun_tasks) is not repair.rerun_all_failed_tasks
+        unknown = set(repair.rerun_tasks) - set(before.latest)
+        failed = [t for t in before.latest.values() if t.outcome in FAILURES]
+        assert not one_selector or unknown or not failed
+        assert bench.runs.get(run_id).phase is Phase.TERMINATED
+        return False
+    return True
+
+
+class Snapshot:
+    """The newest attempt of each task, and of each iteration of each loop, at one moment."""
+
+    def __init__(self, bench: Bench, run_id: int) -> None:
+        self.latest = bench.runs.latest_task_runs(run_id)
+        self.iterations = {
+            key: {t.iteration: t for t in bench.runs.all_iterations(loop)}
+            for key, loop in self.latest.items()
+            if loop.kind == "for_each_task"
+        }
+
+    def check_kept(self, after: Snapshot, repair: RepairRequest) -> None:
+        """What had succeeded is not run again unless it was asked for, iterations included."""
+        if not repair.rerun_all_failed_tasks or repair.rerun_dependent_tasks:
+            return
+        for key, attempt in self.latest.items():
+            if attempt.outcome is Outcome.SUCCESS:
+                assert after.latest[key].run_id == attempt.run_id
+        for key, iterations in self.iterations.items():
+            opened = "total" in after.latest[key].output
+            for index, iteration in iterations.items() if opened else ():
+                if iteration.outcome is Outcome.SUCCESS:
+                    assert after.iterations[key][index].run_id == iteration.run_id
+
+
+def check_ended(bench: Bench, run_id: int) -> None:
+    run, attempts = bench.runs.get(run_id), bench.runs.task_runs(run_id)
+    everything = attempts + [i for t in attempts for i in bench.runs.iterations(t.run_id)]
+    for attempt in everything:
         assert attempt.phase is Phase.TERMINATED
         assert attempt.outcome is not None
+        assert attempt.code
+        assert attempt.end_time >= attempt.start_time
+        if attempt.outcome in NEVER_RAN:
+            assert attempt.start_time == 0
+    _check_order(attempts)
+    _check_concurrency(bench, attempts)
+    executions = bench.runs.executions(run_id)
+    assert (executions[-1].outcome, executions[-1].end_time) == (run.outcome, run.end_time)
+    assert all(execution.end_time for execution in executions)
+    latest = bench.runs.latest_task_runs(run_id)
+    if run.outcome is not Outcome.CANCELED:
+        outcomes = {key: t.outcome for key, t in latest.items() if t.outcome}
+        assert run.outcome is run_outcome(executions[-1].tasks, outcomes)
+
+
+def _check_order(attempts: list[TaskRun]) -> None:
+    """No attempt starts before the attempts of its dependencies have ended, and starts only increase."""
+    starts: dict[str, int] = {}
+    for attempt in attempts:
         earlier = [
             up
             for up in attempts
             if up.task_key in dependencies(attempt.settings) and up.execution <= attempt.execution
         ]
         if attempt.start_time:
+            # A start may be moved on by a millisecond, so that a task's starts only increase.
             assert all(up.end_time <= attempt.start_time for up in earlier)
+            assert starts.get(attempt.task_key, 0) < attempt.start_time
+            starts[attempt.task_key] = attempt.start_time
+
+
+def _check_concurrency(bench: Bench, attempts: list[TaskRun]) -> None:
+    for loop in (t for t in attempts if t.kind == "for_each_task"):
+        iterations = [t for t in bench.runs.iterations(loop.run_id) if t.start_time]
+        limit = loop.settings["for_each_task"]["concurrency"]
+        for one in iterations:
+            at_once = [t for t in iterations if t.start_time <= one.start_time < t.end_time]
+            assert len(at_once) <= limit

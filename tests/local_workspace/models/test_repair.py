@@ -1,5 +1,7 @@
 """Which tasks a repair selects, and when it is refused."""
 
+from typing import Any
+
 import pytest
 
 from local_workspace.errors import InvalidParameterValue, InvalidState
@@ -50,11 +52,19 @@ def test_bad_task_keys_are_refused(keys: tuple[str, ...], message: str) -> None:
         tasks_to_rerun(RepairRequest(rerun_tasks=keys), TASKS, FAILED_AT_EXTRACT)
 
 
+def check(request: RepairRequest, **run: Any) -> None:
+    fine = {"is_active": False, "was_skipped": False, "latest_repair_id": None}
+    check_repairable(request, **{**fine, **run})
+
+
+def test_a_skipped_run_is_refused() -> None:
+    with pytest.raises(InvalidState, match="The run was skipped"):
+        check(RepairRequest(rerun_tasks=("a",)), was_skipped=True)
+
+
 def test_an_active_run_is_refused() -> None:
     with pytest.raises(InvalidState, match="still active"):
-        check_repairable(
-            RepairRequest(rerun_all_failed_tasks=True), is_active=True, latest_repair_id=None
-        )
+        check(RepairRequest(rerun_all_failed_tasks=True), is_active=True)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +72,7 @@ def test_an_active_run_is_refused() -> None:
 )
 def test_exactly_one_selector_is_needed(request_: RepairRequest) -> None:
     with pytest.raises(InvalidParameterValue, match="exactly one of"):
-        check_repairable(request_, is_active=False, latest_repair_id=None)
+        check(request_)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +88,4 @@ def test_the_latest_repair_has_to_be_known(
 ) -> None:
     request = RepairRequest(rerun_all_failed_tasks=True, latest_repair_id=sent)
     with pytest.raises(InvalidParameterValue, match=message):
-        check_repairable(request, is_active=False, latest_repair_id=latest)
+        check(request, latest_repair_id=latest)

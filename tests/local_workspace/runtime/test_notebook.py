@@ -118,7 +118,6 @@ print(dbutils.widgets.getAll())
         ("dbutils.widgets.get('x')", "InputWidgetNotDefined: No input widget named x is defined"),
         ("dbutils.widgets.dropdown('x', 'c', ['a'])", "ValueError: The default value 'c' of"),
         ("dbutils.notebook.run('x', 60)", "NotImplementedError: dbutils.notebook.run('x') is not"),
-        ("dbutils.secrets.get('a', 'b')", "NotImplementedError: dbutils.secrets.get is not"),
         ("dbutils.library.restartPython()", "AttributeError: dbutils.library is not available"),
         ("dbutils.fs.ls('s3://bucket')", "NotImplementedError: dbutils.fs has no s3: paths"),
         ("dbutils.fs.ls('here')", "ValueError: dbutils.fs needs an absolute path, got 'here'"),

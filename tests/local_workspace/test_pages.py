@@ -1,0 +1,108 @@
+"""The pages for people, and who may see them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+import requests
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import VolumeType
+from databricks.sdk.service.jobs import ConditionTask, ConditionTaskOp, Task
+from support.workspace_process import workspace_process
+
+from local_workspace.follow import follow
+from local_workspace.statement import rows_of
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceClient]:
+    with workspace_process(tmp_path_factory.mktemp("workspace")) as workspace:
+        yield workspace.start()
+
+
+@pytest.fixture
+def browser(client: WorkspaceClient) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.get(login_link(client), timeout=10).raise_for_status()
+        yield session
+
+
+def login_link(client: WorkspaceClient) -> str:
+    answer = client.api_client.do("POST", "/api/local/login-codes")
+    assert isinstance(answer, dict)
+    return f"{client.config.host}/login?code={answer['code']}"
+
+
+def condition(key: str, left: str) -> Task:
+    return Task(task_key=key, condition_task=ConditionTask(ConditionTaskOp.LESS_THAN, left, "1"))
+
+
+def test_a_run_page_shows_what_failed(client: WorkspaceClient, browser: requests.Session) -> None:
+    job = client.jobs.create(name="<shares> & more", tasks=[condition("compare", "many")])
+    assert job.job_id is not None
+    run = client.jobs.run_now(job.job_id)
+    follow(client, run.run_id, lambda _: None)
+    client.jobs.repair_run(run.run_id, rerun_all_failed_tasks=True)
+    follow(client, run.run_id, lambda _: None)
+
+    page = browser.get(f"{client.config.host}/jobs/{job.job_id}/runs/{run.run_id}", timeout=10)
+
+    assert page.status_code == 200
+    assert "&lt;shares&gt; &amp; more" in page.text
+    assert "LESS_THAN compares numbers, got &#39;many&#39; and &#39;1&#39;." in page.text
+    assert "Repair history" in page.text
+    assert str(run.run_id) in browser.get(f"{client.config.host}/jobs", timeout=10).text
+
+
+def test_a_login_link_works_once(client: WorkspaceClient) -> None:
+    link = login_link(client)
+    first, second = (requests.get(link, timeout=10, allow_redirects=False) for _ in range(2))
+    assert first.status_code == 303
+    assert "HttpOnly" in first.headers["Set-Cookie"]
+    assert "SameSite=strict" in first.headers["Set-Cookie"]
+    assert second.status_code == 401
+    assert "was used before" in second.json()["message"]
+
+
+def test_pages_need_a_login_and_a_cookie_opens_only_pages(
+    client: WorkspaceClient, browser: requests.Session
+) -> None:
+    host = client.config.host
+    assert requests.get(f"{host}/jobs", timeout=10).status_code == 401
+    assert browser.get(f"{host}/api/2.2/jobs/list", timeout=10).status_code == 401
+
+
+def test_tables_and_volumes_are_shown(client: WorkspaceClient, browser: requests.Session) -> None:
+    rows_of(client, "CREATE TABLE main.default.shares (percent DOUBLE COMMENT 'of electricity')")
+    rows_of(client, "INSERT INTO main.default.shares VALUES (12.5), (NULL)")
+    client.volumes.create("main", "default", "charts", VolumeType.MANAGED)
+    client.files.upload("/Volumes/main/default/charts/<b>.txt", io.BytesIO(b"x"))
+    explore = f"{client.config.host}/explore/data"
+
+    schema, table, volume = (
+        browser.get(f"{explore}/{page}", timeout=30).text
+        for page in ("main/default", "main/default/shares", "volumes/main/default/charts")
+    )
+
+    assert "/explore/data/main/default/shares" in schema
+    assert "/explore/data/volumes/main/default/charts" in schema
+    assert "of electricity" in table
+    assert "<td>12.5</td>" in table
+    assert "<td>NULL</td>" in table
+    assert "&lt;b&gt;.txt" in volume
+
+
+def test_another_host_name_is_refused(client: WorkspaceClient, browser: requests.Session) -> None:
+    answer = browser.get(
+        f"{client.config.host}/jobs", headers={"Host": "rebound.example"}, timeout=10
+    )
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "The Host header names 'rebound.example', not this machine."
+
+
+def test_the_address_of_a_run_leads_to_its_page(client: WorkspaceClient) -> None:
+    home = requests.get(f"{client.config.host}/", timeout=10)
+    assert home.status_code == 200
+    assert "/jobs/${run[1]}/runs/${run[2]}" in home.text
