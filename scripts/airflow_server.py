@@ -6,22 +6,22 @@ What the pipeline did is kept by the workspace.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 from urllib.parse import quote
 
 from children import Child
 from environments import AIRFLOW, LOCAL, ROOT, STATE, SetupError, clean_environment
 from http_json import ServerError, call
 
-HOME = STATE / "airflow"
-DATABASE = HOME / "airflow.db"
 TEMPLATE = LOCAL / "airflow-migrated.db"
 USER = "admin"
 START_SECONDS = 120
@@ -34,43 +34,64 @@ COMPONENTS = {
 
 
 class Airflow:
-    """Not started before `start`; every component ends with `stop` or with the launcher."""
+    """Not started before `start`; every component ends with `stop` or with the launcher.
 
-    def __init__(self, port: int) -> None:
+    All that it writes is in `state`; `settings` are environment variables on top of airflow/local.env.
+    """
+
+    def __init__(
+        self, port: int, state: Path = STATE, settings: Optional[Dict[str, str]] = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.password = secrets.token_urlsafe(16)
+        self.home = state / "airflow"
+        self._logs = state / "logs"
+        self._settings = settings or {}
         self._port = port
-        self._children: List[Child] = []
+        self._env: Dict[str, str] = {}
+        self._children: Dict[str, Child] = {}
         self._token = ""
 
     def start(self, workspace_port: int, workspace_token: str) -> None:
-        HOME.mkdir(parents=True, exist_ok=True)
-        env = self._environment(workspace_port, workspace_token)
-        _migrate(env)
-        for leftover in HOME.glob("airflow.db*"):
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._env = self._environment(workspace_port, workspace_token)
+        self._migrate()
+        for leftover in self.home.glob("airflow.db*"):
             leftover.unlink()
-        shutil.copyfile(TEMPLATE, DATABASE)
-        for name, arguments in COMPONENTS.items():
-            command = [_executable(), name, *arguments]
-            log = STATE / "logs" / f"airflow-{name}.log"
-            self._children.append(Child(f"Airflow's {name}", command, env, log))
+        shutil.copyfile(TEMPLATE, self.home / "airflow.db")
+        # So that readers do not wait for the writer.
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        for name in COMPONENTS:
+            self.start_component(name)
+
+    def start_component(self, name: str) -> None:
+        """One of COMPONENTS, for the first time or after its end."""
+        command = [_executable(), name, *COMPONENTS[name]]
+        log = self._logs / f"airflow-{name}.log"
+        self._children[name] = Child(f"Airflow's {name}", command, self._env, log)
+
+    def component(self, name: str) -> Child:
+        return self._children[name]
 
     def stop(self) -> None:
-        for child in self._children:
+        for child in self._children.values():
             child.begin_stop()
-        for child in self._children:
+        for child in self._children.values():
             child.stop()
 
     def check(self) -> None:
-        for child in self._children:
+        for child in self._children.values():
             child.check()
 
     def wait_until_ready(self, dag_ids: List[str]) -> None:
         """Until the API answers and has parsed the DAGs; SetupError if a component ends before."""
-        self._children[0].wait_until(self._logged_in, START_SECONDS)
+        self.component("api-server").wait_until(self._logged_in, START_SECONDS)
         # The first request to the execution API takes seconds, which no task should have to wait for.
         call("GET", f"{self.url}/execution/health")
-        self._children[2].wait_until(lambda: all(map(self._knows, dag_ids)), START_SECONDS)
+        self.component("dag-processor").wait_until(
+            lambda: all(map(self._knows, dag_ids)), START_SECONDS
+        )
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         return call(method, f"{self.url}/api/v2/{path}", self._token, body)
@@ -81,13 +102,15 @@ class Airflow:
     def unpause(self, dag_id: str) -> None:
         self.call("PATCH", f"dags/{dag_id}", {"is_paused": False})
 
-    def trigger(self, dag_id: str) -> str:
-        """The id of the new DAG run."""
-        run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+    def trigger(self, dag_id: str, conf: Optional[Dict[str, Any]] = None) -> str:
+        """The id of the new DAG run; `conf` are its Params."""
+        run = self.call(
+            "POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf or {}}
+        )
         return str(run["dag_run_id"])
 
     def dag_run(self, dag_id: str, run_id: str) -> Dict[str, Any]:
-        found: Dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{_quoted(run_id)}")
+        found: Dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{quoted(run_id)}")
         return found
 
     def dag_runs(self, dag_id: str) -> List[Dict[str, Any]]:
@@ -98,7 +121,7 @@ class Airflow:
         return runs
 
     def task_states(self, dag_id: str, run_id: str) -> Dict[str, str]:
-        path = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances"
+        path = f"dags/{dag_id}/dagRuns/{quoted(run_id)}/taskInstances"
         instances = self.call("GET", path)["task_instances"]
         return {instance["task_id"]: instance["state"] or "scheduled" for instance in instances}
 
@@ -125,7 +148,7 @@ class Airflow:
             "port": workspace_port,
             "password": workspace_token,
         }
-        passwords = HOME / "passwords.json"
+        passwords = self.home / "passwords.json"
         descriptor = os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump({USER: self.password}, file)
@@ -134,8 +157,9 @@ class Airflow:
             **inherited,
             **_settings(ROOT / "airflow" / "local.env"),
             "PATH": f"{AIRFLOW.python.parent}{os.pathsep}{inherited['PATH']}",
-            "AIRFLOW_HOME": str(HOME),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{DATABASE}",
+            "AIRFLOW_HOME": str(self.home),
+            # SQLite takes one writer at a time; with its usual 5 s a busy scheduler gives up and ends.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=60",
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "airflow" / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "airflow" / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
@@ -146,32 +170,36 @@ class Airflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
             "AIRFLOW_CONN_DATABRICKS_DEFAULT": json.dumps(connection),
+            **self._settings,
         }
+
+    def _migrate(self) -> None:
+        """The metadata database, made once per Airflow environment."""
+        stamp = TEMPLATE.with_suffix(".stamp")
+        wanted = AIRFLOW.stamp.read_text()
+        if TEMPLATE.exists() and stamp.exists() and stamp.read_text() == wanted:
+            return
+        TEMPLATE.unlink(missing_ok=True)
+        env = {**self._env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{TEMPLATE}"}
+        done = subprocess.run(
+            [_executable(), "db", "migrate"],
+            env=env,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            log = self._logs / "airflow-migrate.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(done.stdout + done.stderr)
+            raise SetupError(f"Airflow's database could not be made (log: {log}).")
+        stamp.write_text(wanted)
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _migrate(env: Dict[str, str]) -> None:
-    """The metadata database, made once per Airflow environment."""
-    stamp = TEMPLATE.with_suffix(".stamp")
-    wanted = AIRFLOW.stamp.read_text()
-    if TEMPLATE.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return
-    TEMPLATE.unlink(missing_ok=True)
-    env = {**env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{TEMPLATE}"}
-    done = subprocess.run(
-        [_executable(), "db", "migrate"], env=env, cwd=HOME, capture_output=True, text=True
-    )
-    if done.returncode:
-        log = STATE / "logs" / "airflow-migrate.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(done.stdout + done.stderr)
-        raise SetupError(f"Airflow's database could not be made (log: {log}).")
-    stamp.write_text(wanted)
 
 
 def _executable() -> str:
@@ -183,5 +211,5 @@ def _settings(path: Path) -> Dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-def _quoted(run_id: str) -> str:
+def quoted(run_id: str) -> str:
     return quote(run_id, safe="")

@@ -32,6 +32,11 @@ class Child:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The guard's; the command is its child."""
+        return self._process.pid
+
     def begin_stop(self) -> None:
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from airflow.providers.databricks.operators.databricks import DatabricksRunNowOperator
 from airflow.sdk import DAG, Asset, Param
 
-from bundle_job import DAG_ARGS, REPAIR, RUN, publish
+from bundle_job import DAG_ARGS, REPAIR, REPAIR_PARAMS, RUN, publish
 from databricks_repair import DatabricksRepairRunOperator
 
 with DAG(
@@ -23,14 +23,14 @@ with DAG(
         "source_uri": Param(
             None, type=["null", "string"], description="Folder of CSVs; empty: the job's default"
         ),
+        **REPAIR_PARAMS,
     },
     **DAG_ARGS,
 ):
     job_id = "{{ var.json.databricks_job_ids.ingest }}"
     run = DatabricksRunNowOperator(task_id="run", job_id=job_id, **RUN)
-    repair = DatabricksRepairRunOperator(
-        task_id="repair", job_id=job_id, trigger_rule="all_failed", **REPAIR
-    )
-    published = publish(Asset("databricks://workspace/main/renewables/bronze_share_electricity"))
+    repair = DatabricksRepairRunOperator(task_id="repair", job_id=job_id, **REPAIR)
+    bronze = Asset("databricks://workspace/main/renewables/bronze_share_electricity")
+    published = publish(bronze, counted_by="load")
     run >> repair >> published
     run >> published

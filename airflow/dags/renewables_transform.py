@@ -10,7 +10,7 @@ from __future__ import annotations
 from airflow.providers.databricks.operators.databricks import DatabricksRunNowOperator
 from airflow.sdk import DAG, Asset, Param
 
-from bundle_job import DAG_ARGS, REPAIR, RUN, publish
+from bundle_job import DAG_ARGS, REPAIR, REPAIR_PARAMS, RUN, publish
 from databricks_repair import DatabricksRepairRunOperator
 
 with DAG(
@@ -26,14 +26,13 @@ with DAG(
             items={"type": "string"},
             description="Entities to report on; empty: the job's default",
         ),
+        **REPAIR_PARAMS,
     },
     **DAG_ARGS,
 ):
     job_id = "{{ var.json.databricks_job_ids.transform }}"
     run = DatabricksRunNowOperator(task_id="run", job_id=job_id, **RUN)
-    repair = DatabricksRepairRunOperator(
-        task_id="repair", job_id=job_id, trigger_rule="all_failed", **REPAIR
-    )
+    repair = DatabricksRepairRunOperator(task_id="repair", job_id=job_id, **REPAIR)
     published = publish(Asset("databricks://workspace/main/renewables/gold_shw_share"))
     run >> repair >> published
     run >> published

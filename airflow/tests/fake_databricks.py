@@ -54,7 +54,10 @@ class FakeRun:
         }
 
     def repair_history(self) -> list[dict[str, Any]]:
-        repairs = [{"type": "REPAIR", "id": 100 + n} for n in range(self.repairs)]
+        repairs = [
+            {"type": "REPAIR", "id": 100 + n, "task_run_ids": [self.run_id * 10 + n + 1]}
+            for n in range(self.repairs)
+        ]
         return [{"type": "ORIGINAL"}, *repairs]
 
     def to_json(self) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout, TaskDeferred
+from airflow.sdk.module_loading import import_string
 from structlog.testing import capture_logs
 from tenacity import stop_after_attempt, wait_none
 
@@ -49,6 +51,7 @@ def test_a_failed_run_is_repaired_with_its_own_parameters(databricks: FakeDatabr
         "run_id": 1001,
         "run_page_url": "http://workspace/run/1001",
         "repair_id": 100,
+        "repair_page_url": "http://workspace/task/load",
     }
 
 
@@ -230,6 +233,35 @@ def test_a_kill_cancels_the_run(databricks: FakeDatabricks) -> None:
         operator.execute(TaskInstance().context)
     operator.on_kill()
     assert run.result == "CANCELED"
+
+
+def test_a_kill_leaves_the_run_alone_with_cancel_on_kill_off(databricks: FakeDatabricks) -> None:
+    run = databricks.add_run("RUNNING")
+    operator = make(run, cancel_on_kill=False)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(TaskInstance().context)
+    operator.on_kill()
+    path, arguments = deferred.value.trigger.serialize()
+    asyncio.run(import_string(path)(**arguments).on_kill())
+    assert run.result == "RUNNING"
+
+
+def test_the_trigger_cancels_the_run_otherwise(databricks: FakeDatabricks) -> None:
+    run = databricks.add_run("RUNNING")
+    with pytest.raises(TaskDeferred) as deferred:
+        make(run).execute(TaskInstance().context)
+    path, arguments = deferred.value.trigger.serialize()
+    asyncio.run(import_string(path)(**arguments).on_kill())
+    assert run.result == "CANCELED"
+
+
+def test_repair_on_names_kinds_that_there_are(databricks: FakeDatabricks) -> None:
+    with pytest.raises(ValueError, match=r"repair_on has \['quotas'\], which are none of"):
+        make(databricks.add_run("FAILED"), repair_on=["cluster", "quotas"])
+
+
+def test_the_ui_shows_repair_on() -> None:
+    assert "repair_on" in DatabricksRepairRunOperator.template_fields
 
 
 def test_a_timeout_cancels_the_run(databricks: FakeDatabricks) -> None:

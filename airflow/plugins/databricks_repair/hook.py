@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.providers.databricks.hooks.databricks import GET_RUN_ENDPOINT, DatabricksHook
 
-from databricks_repair.run import JobRun, parameter_values
+from databricks_repair.run import JobRun, latest_attempts, parameter_values
 
 LIST_RUNS_ENDPOINT = ("GET", "2.2/jobs/runs/list")
 _RUNS_PER_PAGE = 24
@@ -26,6 +26,14 @@ class RepairHook(DatabricksHook):
         history = self._do_api_call(GET_RUN_ENDPOINT, {"run_id": run_id, "include_history": "true"})
         # The history is the newer answer: a repair that began in between shows as active.
         return JobRun.from_response({**run, "repair_history": history.get("repair_history", [])})
+
+    def get_task_output(self, run_id: int, task_key: str) -> dict[str, Any]:
+        """Read the output of a task's latest attempt; empty if the run has no such task.
+
+        https://docs.databricks.com/api/workspace/jobs/getrunoutput
+        """
+        attempt = latest_attempts(self.get_run(run_id).get("tasks", [])).get(task_key)
+        return self.get_run_output(attempt["run_id"]) if attempt else {}
 
     def find_run_id(self, job_id: int | str, parameters: dict[str, str], among: int) -> int | None:
         """Return the newest of a job's last `among` runs that was started with `parameters`.

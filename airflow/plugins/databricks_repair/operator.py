@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,9 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout
 
 from databricks_repair.account import RepairAccount
 from databricks_repair.hook import RepairHook
+from databricks_repair.link import XCOM_REPAIR_PAGE_URL_KEY, DatabricksRepairLink
 from databricks_repair.run import HEALABLE, FailureKind, JobRun
+from databricks_repair.trigger import KeepRunningTrigger
 
 XCOM_REPAIR_ID_KEY = "repair_id"
 
@@ -56,7 +58,8 @@ class DatabricksRepairRunOperator(BaseOperator):
     :param max_repairs: How many repairs to wait for, counted anew each time a person clears the task.
     :param repair_delay: Wait before the second repair, counted from the end of the run. It doubles
         with each further one.
-    :param repair_on: Why tasks may have failed for a repair to be tried.
+    :param repair_on: Why tasks may have failed for a repair to be tried: kinds of failure, read from
+        the termination details of the run and its tasks. (templated, so that the UI shows it)
     :param recent_runs: How many of the job's runs to search when ``run_id`` is not known.
     :param databricks_conn_id: Reference to the :ref:`Databricks connection
         <howto/connection:databricks>`. (templated)
@@ -66,6 +69,7 @@ class DatabricksRepairRunOperator(BaseOperator):
     :param databricks_retry_delay: Minimum wait in seconds between these attempts; it doubles.
     :param databricks_retry_args: Arguments for ``tenacity.Retrying``.
     :param deferrable: Wait in the triggerer instead of in a worker.
+    :param cancel_on_kill: Cancel the run when the Airflow task is ended by a person or times out.
     """
 
     template_fields: Sequence[str] = (
@@ -74,12 +78,13 @@ class DatabricksRepairRunOperator(BaseOperator):
         "run_parameters",
         "rerun_tasks",
         "job_parameters",
+        "repair_on",
         "databricks_conn_id",
     )
     # Databricks brand color (blue) under white text
     ui_color = "#1CB1C2"
     ui_fgcolor = "#fff"
-    operator_extra_links = (DatabricksJobRunLink(),)
+    operator_extra_links = (DatabricksJobRunLink(), DatabricksRepairLink())
 
     def __init__(
         self,
@@ -91,7 +96,7 @@ class DatabricksRepairRunOperator(BaseOperator):
         job_parameters: dict[str, str] | None = None,
         max_repairs: int = 2,
         repair_delay: timedelta = timedelta(seconds=30),
-        repair_on: Collection[FailureKind] = HEALABLE,
+        repair_on: Sequence[FailureKind | str] = HEALABLE,
         recent_runs: int = 100,
         databricks_conn_id: str = "databricks_default",
         polling_period_seconds: int = 30,
@@ -99,6 +104,7 @@ class DatabricksRepairRunOperator(BaseOperator):
         databricks_retry_delay: int = 1,
         databricks_retry_args: dict[Any, Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -109,7 +115,7 @@ class DatabricksRepairRunOperator(BaseOperator):
         self.job_parameters = job_parameters
         self.max_repairs = max_repairs
         self.repair_delay = repair_delay
-        self.repair_on = frozenset(FailureKind(kind) for kind in repair_on)
+        self.repair_on = repair_on
         self.recent_runs = recent_runs
         self.databricks_conn_id = databricks_conn_id
         self.polling_period_seconds = polling_period_seconds
@@ -117,7 +123,14 @@ class DatabricksRepairRunOperator(BaseOperator):
         self.databricks_retry_delay = databricks_retry_delay
         self.databricks_retry_args = databricks_retry_args
         self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
         self._job_run_id: int | None = None
+        self._check_repair_on()
+
+    def _check_repair_on(self) -> None:
+        known = [kind.value for kind in FailureKind]
+        if unknown := [kind for kind in self.repair_on if kind not in known]:
+            raise ValueError(f"repair_on has {unknown}, which are none of {known}.")
 
     @cached_property
     def _hook(self) -> RepairHook:
@@ -152,7 +165,7 @@ class DatabricksRepairRunOperator(BaseOperator):
             raise
 
     def on_kill(self) -> None:
-        if self._job_run_id is not None:
+        if self._job_run_id is not None and self.cancel_on_kill:
             self._hook.cancel_run(self._job_run_id)
             self.log.info("Cancelled Databricks run %s.", self._job_run_id)
 
@@ -209,14 +222,16 @@ class DatabricksRepairRunOperator(BaseOperator):
         ti.xcom_push(key=XCOM_RUN_PAGE_URL_KEY, value=run.page_url)
         if run.repair_ids:
             ti.xcom_push(key=XCOM_REPAIR_ID_KEY, value=run.repair_ids[-1])
+            ti.xcom_push(key=XCOM_REPAIR_PAGE_URL_KEY, value=run.repair_page_url)
 
     def _wait_for_end(self, run: JobRun, context: Context) -> None:
         self.log.info("Waiting for Databricks %s.", run)
         if not self.deferrable:
             time.sleep(self.polling_period_seconds)
             return
+        trigger = DatabricksExecutionTrigger if self.cancel_on_kill else KeepRunningTrigger
         self.defer(
-            trigger=DatabricksExecutionTrigger(
+            trigger=trigger(
                 run_id=run.run_id,
                 databricks_conn_id=self.databricks_conn_id,
                 polling_period_seconds=self.polling_period_seconds,
@@ -246,7 +261,7 @@ class DatabricksRepairRunOperator(BaseOperator):
             self._repair(run)
 
     def _check_can_heal(self, run: JobRun) -> None:
-        if hopeless := run.failure_kinds - self.repair_on:
+        if hopeless := run.failure_kinds.difference(self.repair_on):
             raise AirflowFailException(
                 f"Not repaired, because of {', '.join(sorted(hopeless))}: {run}. "
                 "Clear this task to repair it all the same."

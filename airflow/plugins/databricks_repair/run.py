@@ -23,9 +23,7 @@ class FailureKind(StrEnum):
     NOT_STARTED = "not_started"
 
 
-HEALABLE = frozenset(
-    {FailureKind.USER_CODE, FailureKind.CLUSTER, FailureKind.TIMEOUT, FailureKind.QUOTA}
-)
+HEALABLE = (FailureKind.USER_CODE, FailureKind.CLUSTER, FailureKind.TIMEOUT, FailureKind.QUOTA)
 
 # Termination codes: https://docs.databricks.com/api/workspace/jobs/getrun (status.termination_details.code).
 # A code that is not listed counts as the cluster's, which a repair may heal.
@@ -82,6 +80,8 @@ class JobRun:
     end_time: datetime | None
     kind: FailureKind
     repair_ids: tuple[int, ...]
+    repair_page_url: str | None
+    """The first task run of the latest repair: a repair has no page of its own."""
     failed_tasks: tuple[FailedTask, ...]
     job_parameters: dict[str, str]
     is_active: bool
@@ -90,13 +90,15 @@ class JobRun:
     def from_response(cls, run: Mapping[str, Any]) -> JobRun:
         state = RunState(**run["state"])
         history = run.get("repair_history", [])
+        repairs = [item for item in history if item.get("type") == "REPAIR"]
         return cls(
             run_id=run["run_id"],
             page_url=run["run_page_url"],
             state=state,
             end_time=_moment(run.get("end_time")),
             kind=_failure_kind(run),
-            repair_ids=tuple(item["id"] for item in history if item.get("type") == "REPAIR"),
+            repair_ids=tuple(item["id"] for item in repairs),
+            repair_page_url=_repair_page_url(run, repairs),
             failed_tasks=tuple(_failed_tasks(run.get("tasks", []))),
             job_parameters=parameter_values(run),
             is_active=not state.is_terminal or _has_active_repair(history),
@@ -135,6 +137,16 @@ def _has_active_repair(history: list[Mapping[str, Any]]) -> bool:
     return not RunState(**history[-1]["state"]).is_terminal
 
 
+def _repair_page_url(run: Mapping[str, Any], repairs: list[Mapping[str, Any]]) -> str | None:
+    if not repairs:
+        return None
+    pages: dict[int, str | None] = {
+        task["run_id"]: task.get("run_page_url") for task in run.get("tasks", [])
+    }
+    rerun = repairs[-1].get("task_run_ids", [])
+    return next((page for run_id in rerun if (page := pages.get(run_id))), None)
+
+
 def _failure_kind(run: Mapping[str, Any]) -> FailureKind:
     """From `status.termination_details`, and from the older `state` where a server sends none."""
     state = RunState(**run["state"])
@@ -148,9 +160,16 @@ def _failure_kind(run: Mapping[str, Any]) -> FailureKind:
     return _KIND_OF_RESULT.get(state.result_state, FailureKind.CLUSTER)
 
 
+def latest_attempts(tasks: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The last entry of each task, by its key.
+
+    `tasks` of a run has one entry per attempt, in no particular order; a repair adds entries.
+    """
+    return {task["task_key"]: task for task in sorted(tasks, key=_order_of_attempt)}
+
+
 def _failed_tasks(tasks: list[Mapping[str, Any]]) -> list[FailedTask]:
-    """`tasks` has one entry per attempt, in no particular order; a repair adds entries."""
-    latest = {task["task_key"]: task for task in sorted(tasks, key=_order_of_attempt)}
+    latest = latest_attempts(tasks)
     return [_failed_task(task) for task in latest.values() if _has_failed(task)]
 
 
