@@ -2,7 +2,7 @@
 # MAGIC %md
 # MAGIC # Report
 # MAGIC Draws the share of one country's electricity that hydro, solar and wind supply, and writes the chart and its table
-# MAGIC to the reports volume.
+# MAGIC to the reports volume; for the World also an overview of the entities with the highest shares.
 
 # COMMAND ----------
 
@@ -15,11 +15,12 @@ dbutils.widgets.text("reports", "/Volumes/main/renewables/reports")
 
 from pathlib import Path
 
-from renewables.report import report
+from renewables.report import WORLD, overview, report
 from renewables.schemas import Schema
 
 schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
-result = report(spark, schema, dbutils.widgets.get("country"), Path(dbutils.widgets.get("reports")))
+country, folder = dbutils.widgets.get("country"), Path(dbutils.widgets.get("reports"))
+result = report(spark, schema, country, folder)
 print(f"{result.chart}\n{result.table}")
 
 # COMMAND ----------
@@ -29,3 +30,10 @@ display(result.figure)
 # COMMAND ----------
 
 display(result.years)
+
+# COMMAND ----------
+
+if country == WORLD:
+    ranking = overview(spark, schema, folder)
+    print(f"{ranking.chart}\n{ranking.table}")
+    display(ranking.figure)

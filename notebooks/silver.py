@@ -16,8 +16,11 @@ from renewables.silver import refresh
 
 schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
 result = refresh(spark, schema)
-dbutils.jobs.taskValues.set("quarantined_percent", result.quarantined_percent)
-print(result)
+for name in ("quarantined_percent", "rows_read", "rows_quarantined"):
+    dbutils.jobs.taskValues.set(name, getattr(result, name))
+print(f"{result.rows_read} rows read = {result.rows_kept} kept + {result.rows_quarantined} quarantined")
+for warning, rows in result.warnings.items():
+    print(f"{rows} rows kept with a warning: {warning}")
 
 # COMMAND ----------
 

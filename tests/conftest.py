@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,14 @@ def spark(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spa
     with ENGINES[engine](tmp_path_factory.mktemp("workspace")) as session:
         yield session
         session.stop()
+
+
+@pytest.fixture
+def sail_session(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[], AbstractContextManager[SparkSession]]:
+    """A session on Sail beside that of another engine."""
+    return lambda: _sail(tmp_path_factory.mktemp("sail"))
 
 
 @contextmanager

@@ -1,25 +1,52 @@
-"""Appending whole files to a table, each content once."""
+"""Appending rows to a table, each once."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 
-def append_files(rows: DataFrame, table: str) -> None:
+def append_files(rows: DataFrame, table: str, content_hashes: Collection[str]) -> None:
     """Append the rows of every file that `table` does not hold yet, in one commit.
 
     Rows of one file share `_content_hash`, and all of them are committed together, so a file is
-    known by any one of its rows. The join leaves out the files that are in already. That alone is
-    not enough: the table may change between this read and the write, and an append does not
-    conflict with another append. Hence MERGE: it matches against the version that it commits upon,
-    and a MERGE that lost the race to another one fails instead of being committed on top.
+    known by any one of its rows. `content_hashes` are those of all files in `rows`.
     """
-    spark = rows.sparkSession
-    held = spark.table(table).select("_content_hash").distinct()
-    columns = spark.table(table).columns
-    unseen = rows.join(held, "_content_hash", "left_anti").select(*columns)
-    spark.sql(
-        f"MERGE INTO {table} AS held USING {{unseen}} AS unseen"
-        " ON held._content_hash = unseen._content_hash WHEN NOT MATCHED THEN INSERT *",
-        unseen=unseen,
+    held = held_hashes(rows.sparkSession.table(table), content_hashes)
+    unseen = rows.where(~F.col("_content_hash").isin(held)) if held else rows
+    _insert(unseen, table, content_hashes, ("_content_hash",))
+
+
+def append_rows(rows: DataFrame, table: str, content_hashes: Collection[str]) -> None:
+    """Append the rows of files that `table` does not hold yet, each known by file and position, in one commit."""
+    _insert(rows, table, content_hashes, ("_content_hash", "_position"))
+
+
+def held_hashes(table: DataFrame, content_hashes: Collection[str]) -> list[str]:
+    """Those of the content hashes that some row of the table has."""
+    if not content_hashes:
+        return []
+    rows = table.where(F.col("_content_hash").isin(sorted(content_hashes)))
+    return [row["_content_hash"] for row in rows.select("_content_hash").distinct().collect()]
+
+
+def _insert(
+    rows: DataFrame, table: str, content_hashes: Collection[str], key: tuple[str, ...]
+) -> None:
+    """Insert the rows whose key the table has not.
+
+    The table may change between a read and the write, and an append does not conflict with another
+    append. Hence MERGE: it matches against the version that it commits upon, and a MERGE that lost
+    the race to another one fails instead of being committed on top. The list of hashes spares the
+    engine reading the files of the table that have others.
+    """
+    columns = rows.sparkSession.table(table).columns
+    same = " AND ".join(f"held.{column} = new.{column}" for column in key)
+    in_question = ", ".join(f"'{content_hash}'" for content_hash in sorted(content_hashes))
+    rows.sparkSession.sql(
+        f"MERGE INTO {table} AS held USING {{new}} AS new"
+        f" ON {same} AND held._content_hash IN ({in_question}) WHEN NOT MATCHED THEN INSERT *",
+        new=rows.select(*columns),
     )

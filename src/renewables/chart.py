@@ -9,14 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-# Okabe and Ito's colours: told apart by colour-blind readers, and by their lightness in grey.
-# https://jfly.uni-koeln.de/color/
-COLOURS = {"hydro": "#0072B2", "wind": "#009E73", "solar": "#F0E442"}
-FOOTER = "Source: Our World in Data, share of electricity production. A gap is a year without data."
+# Of Okabe and Ito's colours those that also differ by lightness, so that they can be told apart by
+# colour-blind readers and in grey. https://jfly.uni-koeln.de/color/
+COLOURS = {"hydro": "#0072B2", "wind": "#56B4E9", "solar": "#F0E442"}
+GAPS = "A gap is a year without data."
 
 
-def draw(years: pd.DataFrame) -> Figure:
-    """The chart of gold rows of one entity, one per year. A year or value that is missing stays empty."""
+def draw(years: pd.DataFrame, origin: str) -> Figure:
+    """The chart of gold rows of one entity, one per year. A year or value that is missing stays empty.
+
+    The footer has `origin`: where the numbers come from, and their date.
+    """
     by_year = _without_holes(years)
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -30,8 +33,30 @@ def draw(years: pd.DataFrame) -> Figure:
         label="SHW %",
     )
     _label(axes, f"{years['entity'].iloc[0]}: electricity from hydro, solar and wind")
-    figure.supxlabel(FOOTER, fontsize=8, x=0.01, ha="left")
+    footer(figure, f"{origin} {GAPS}")
     return figure
+
+
+def draw_overview(year: pd.DataFrame, origin: str) -> Figure:
+    """The chart of gold rows of one year: one stacked bar per entity, the highest SHW % on top."""
+    ordered = year.sort_values("shw_percent").set_index("entity")
+    figure = Figure(figsize=(9, 1.5 + 0.25 * len(ordered)), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    left = pd.Series(0.0, index=ordered.index)
+    for source, colour in COLOURS.items():
+        percent = ordered[f"{source}_percent"]
+        axes.barh(ordered.index, percent, left=left, color=colour, height=0.8, label=source)
+        left = left + percent
+    axes.set_xlabel("share of electricity generated")
+    axes.set_xlim(0, 100)
+    axes.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+    _finish(axes, f"Electricity from hydro, solar and wind in {ordered['year'].iloc[0]}")
+    footer(figure, origin)
+    return figure
+
+
+def footer(figure: Figure, text: str) -> None:
+    figure.supxlabel(text, fontsize=7, x=0.01, ha="left", wrap=True)
 
 
 def png(figure: Figure) -> bytes:
@@ -56,11 +81,15 @@ def _stack(axes: Axes, by_year: pd.DataFrame) -> None:
 
 
 def _label(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", pad=30)
     axes.set_ylabel("share of electricity generated")
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, title)
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", pad=30)
     axes.spines[["top", "right"]].set_visible(False)
     # Above the bars, which may fill the axes.
     axes.legend(ncols=4, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))

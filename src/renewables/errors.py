@@ -13,16 +13,36 @@ class SourceUnreachable(PipelineError):
     """The source does not exist or does not answer."""
 
 
+class ChangedSource(PipelineError):
+    """A source file is not, or no more, what its source said it was."""
+
+
+class CredentialsInUri(PipelineError):
+    """A source URI holds a password."""
+
+
 class NoSourceFiles(PipelineError):
     """The source has no CSV file."""
 
 
-class UnexpectedHeader(PipelineError):
+class UnfitFile(PipelineError):
+    """A file cannot be loaded as it is; it goes to quarantine as a whole."""
+
+
+class UnexpectedHeader(UnfitFile):
     """A CSV has not the columns of an OWID share-electricity file."""
+
+
+class BrokenFile(UnfitFile):
+    """A file is no CSV in UTF-8, or one with rows of different lengths."""
 
 
 class BrokenLanding(PipelineError):
     """A landed file has lost the record of where it came from."""
+
+
+class LostRows(PipelineError):
+    """Rows that were read are neither in silver nor in quarantine."""
 
 
 class BadData(PipelineError):

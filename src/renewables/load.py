@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -9,70 +12,158 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from renewables.append import append_files
-from renewables.landing import LandedFile, landed_files
+from renewables.append import append_files, held_hashes
+from renewables.errors import UnfitFile
+from renewables.inspection import inspect
+from renewables.landing import LandedFile, landed_files, remove_leftovers, remove_old
 from renewables.parameters import parameters
-from renewables.schemas import BRONZE, Schema
-from renewables.sources import parse_header
+from renewables.schemas import BRONZE, QUARANTINE, Schema
+from renewables.sources import Header
+
+
+@dataclass(frozen=True)
+class Load:
+    """The files that bronze lacked and has now, and those that went to quarantine as a whole, with why."""
+
+    loaded: list[LandedFile]
+    rejected: dict[LandedFile, str]
 
 
 def main() -> None:
-    """Append what is new in the folder `landing` to bronze."""
+    """Append what is new in the folder `landing` to bronze, and remove from it what is old and loaded."""
     # Outside of a Databricks runtime this import asks for credentials.
     from databricks.sdk.runtime import spark
 
-    given = parameters("landing", "catalog", "schema", "run_id")
-    bronze = Schema(given["catalog"], given["schema"]).create(spark, BRONZE)
-    files = landed_files(Path(given["landing"]))
-    loaded = load(spark, files, bronze, given["run_id"])
-    print(f"{len(loaded)} of {len(files)} landed files are new")
+    given = parameters("landing", "catalog", "schema", "run_id", retention_days="inf")
+    landing, schema = Path(given["landing"]), Schema(given["catalog"], given["schema"])
+    files = landed_files(landing)
+    result = load(spark, files, schema, given["run_id"])
+    print(f"{len(result.loaded)} of {len(files)} landed files are new")
+    for reason in result.rejected.values():
+        print(f"Rejected: {reason}")
+    refuse_nothing_fit(spark, files, schema)
+    removed = remove_loaded(spark, files, schema, float(given["retention_days"]))
+    remove_leftovers(landing)
+    print(f"{len(removed)} landed files are loaded and old, and were removed")
+    # The last line is for machines: the DAG tells these numbers to whoever waits for the table.
+    rows = count_rows(spark, result.loaded, schema.table(BRONZE))
+    print(json.dumps({"files": len(result.loaded), "rows": rows}))
 
 
-def load(
-    spark: SparkSession, files: list[LandedFile], bronze: str, run_id: str
-) -> list[LandedFile]:
-    """Bring all files into the table `bronze`, in one commit; the ones that it lacked are returned.
+def load(spark: SparkSession, files: list[LandedFile], schema: Schema, run_id: str) -> Load:
+    """Bring all files that fit into bronze, in one commit, and the others into quarantine, in another.
 
-    Another load at the same time may win the race to commit, and then this one fails on each engine
-    with another exception. That bronze has got new files meanwhile tells it from any other failure;
-    what is still missing is then appended upon them. So `_loaded_at` rises from commit to commit.
+    Quarantine comes first: a file that it has is not inspected again, so what is killed in between
+    is done again by the next load.
     """
-    seen = _content_hashes(spark, bronze)
-    new = missing = _missing(files, seen)
-    while missing:
-        try:
-            append_files(read(spark, missing, run_id), bronze)
-        except PySparkException:
-            before, seen = seen, _content_hashes(spark, bronze)
-            if seen == before:
-                raise
-            missing = _missing(files, seen)
-        else:
-            break
-    return new
+    bronze, quarantine = schema.create(spark, BRONZE), schema.create(spark, QUARANTINE)
+    new = _missing(files, _held(spark, bronze, files) | _held(spark, quarantine, files))
+    headers, rejected = _inspect_all(new)
+    _bring(spark, rejected, quarantine, lambda files: _rejections(spark, files, rejected))
+    _bring(spark, headers, bronze, lambda files: read(spark, files, headers, run_id))
+    return Load(list(headers), rejected)
 
 
-def _missing(files: list[LandedFile], seen: set[str]) -> list[LandedFile]:
-    return [file for file in files if file.content_hash not in seen]
+def count_rows(spark: SparkSession, files: list[LandedFile], bronze: str) -> int:
+    """How many rows of the table `bronze` are from these files."""
+    hashes = [file.content_hash for file in files]
+    return spark.table(bronze).where(F.col("_content_hash").isin(hashes)).count() if files else 0
 
 
-def read(spark: SparkSession, files: list[LandedFile], run_id: str) -> DataFrame:
+def remove_loaded(
+    spark: SparkSession, files: list[LandedFile], schema: Schema, retention_days: float
+) -> list[LandedFile]:
+    """Remove those landed files that bronze has and that are older than the retention; they are returned."""
+    held = _held(spark, schema.table(BRONZE), files)
+    return remove_old([file for file in files if file.content_hash in held], retention_days)
+
+
+def refuse_nothing_fit(spark: SparkSession, files: list[LandedFile], schema: Schema) -> None:
+    """Raises UnfitFile, with the reasons, if there are landed files and none of them fits."""
+    if not files or _held(spark, schema.table(BRONZE), files):
+        return
+    hashes = [file.content_hash for file in files]
+    rejected = spark.table(schema.table(QUARANTINE)).where(F.col("_content_hash").isin(hashes))
+    reasons = rejected.select(F.explode("reasons").alias("reason")).distinct().orderBy("reason")
+    raise UnfitFile(" ".join(row["reason"] for row in reasons.collect()))
+
+
+def read(
+    spark: SparkSession, files: list[LandedFile], headers: dict[LandedFile, Header], run_id: str
+) -> DataFrame:
     """The rows of landed files, with the columns of bronze."""
-    rows = reduce(lambda one, other: one.unionByName(other), (_read(spark, file) for file in files))
+    rows = reduce(DataFrame.unionByName, (_read(spark, file, headers[file]) for file in files))
     stamped = rows.withColumns({"_loaded_at": F.current_timestamp(), "_run_id": F.lit(run_id)})
     return stamped.select(*BRONZE.column_names)
 
 
-def _read(spark: SparkSession, file: LandedFile) -> DataFrame:
-    with file.path.open("rb") as stream:
-        columns = parse_header(stream.readline(), str(file.path)).columns
+def _bring(
+    spark: SparkSession,
+    files: Collection[LandedFile],
+    table: str,
+    rows_of: Callable[[list[LandedFile]], DataFrame],
+) -> None:
+    """Append the rows of those files that the table lacks.
+
+    Another load at the same time may win the race to commit, and then this one fails on each engine
+    with another exception. That the table has got new files meanwhile tells it from any other
+    failure; what is still missing is then appended upon them. So `_loaded_at` rises from commit to
+    commit.
+    """
+    missing, seen = list(files), set[str]()
+    while missing:
+        try:
+            append_files(rows_of(missing), table, [file.content_hash for file in missing])
+            break
+        except PySparkException:
+            before, seen = seen, _held(spark, table, files)
+            if seen == before:
+                raise
+            missing = _missing(files, seen)
+
+
+def _inspect_all(
+    files: list[LandedFile],
+) -> tuple[dict[LandedFile, Header], dict[LandedFile, str]]:
+    headers, rejected = {}, {}
+    for file in files:
+        try:
+            headers[file] = inspect(file.path, file.source_file)
+        except UnfitFile as error:
+            rejected[file] = str(error)
+    return headers, rejected
+
+
+def _rejections(
+    spark: SparkSession, files: list[LandedFile], reasons: dict[LandedFile, str]
+) -> DataFrame:
+    """One row of quarantine for each file; it has no values, and the reason."""
+    rows = [
+        (file.source_file, file.content_hash, file.source_modified_at, [reasons[file]])
+        for file in files
+    ]
+    known = spark.createDataFrame(
+        rows,
+        "_source_file STRING, _content_hash STRING, _source_modified_at TIMESTAMP, reasons ARRAY<STRING>",
+    ).withColumn("_loaded_at", F.current_timestamp())
+    empty = {
+        column.name: F.lit(None).cast(column.type)
+        for column in QUARANTINE.columns
+        if column.name not in known.columns
+    }
+    return known.withColumns(empty).select(*QUARANTINE.column_names)
+
+
+def _read(spark: SparkSession, file: LandedFile, header: Header) -> DataFrame:
     # The names are given by position: Sail otherwise takes them from a header that differs in case only.
-    positional = ", ".join(f"_c{index} STRING" for index in range(len(columns)))
-    rows = spark.read.schema(positional).csv(str(file.path), header=True, escape='"')
-    return rows.toDF(*columns).withColumns(
+    positional = ", ".join(f"_c{index} STRING" for index in range(len(header.columns)))
+    rows = spark.read.schema(positional).csv(
+        str(file.path), header=True, escape='"', multiLine=True
+    )
+    return rows.toDF(*header.columns).withColumns(
         {
             "_position": F.monotonically_increasing_id(),
-            "source": F.lit(file.source),
+            "source": F.lit(header.source),
             "_source_file": F.lit(file.source_file),
             "_content_hash": F.lit(file.content_hash),
             "_source_modified_at": F.lit(file.source_modified_at),
@@ -80,6 +171,9 @@ def _read(spark: SparkSession, file: LandedFile) -> DataFrame:
     )
 
 
-def _content_hashes(spark: SparkSession, bronze: str) -> set[str]:
-    rows = spark.table(bronze).select("_content_hash").distinct().collect()
-    return {row["_content_hash"] for row in rows}
+def _missing(files: Iterable[LandedFile], held: set[str]) -> list[LandedFile]:
+    return [file for file in files if file.content_hash not in held]
+
+
+def _held(spark: SparkSession, table: str, files: Iterable[LandedFile]) -> set[str]:
+    return set(held_hashes(spark.table(table), [file.content_hash for file in files]))

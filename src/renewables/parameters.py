@@ -13,8 +13,8 @@ class _Parser(argparse.ArgumentParser):
         raise MissingParameter(f"{message}; set it in named_parameters or as a job parameter.")
 
 
-def parameters(*names: str) -> dict[str, str]:
-    """The task's parameters of these names; others are ignored.
+def parameters(*names: str, **defaults: str) -> dict[str, str]:
+    """The task's parameters of these names and of those with a default; others are ignored.
 
     Job parameters are pushed down to every wheel task with named parameters, wanted or not:
     https://docs.databricks.com/jobs/job-parameters. Raises MissingParameter.
@@ -22,5 +22,7 @@ def parameters(*names: str) -> dict[str, str]:
     parser = _Parser(add_help=False, allow_abbrev=False)
     for name in names:
         parser.add_argument(f"--{name}", required=True)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", default=default)
     known, _ = parser.parse_known_args()
     return vars(known)

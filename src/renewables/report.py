@@ -13,12 +13,16 @@ from matplotlib.figure import Figure
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from renewables.chart import draw, png
+from renewables.chart import draw, draw_overview, png
 from renewables.errors import UnknownCountry
 from renewables.files import write_whole
-from renewables.schemas import Schema
+from renewables.schemas import SILVER, Schema
 
 GOLD = "gold_shw_share"
+
+
+WORLD = "World"
+OVERVIEW_ENTITIES = 25
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,60 @@ def report(spark: SparkSession, schema: Schema, country: str, folder: Path) -> R
     if years.empty:
         entities = gold.select("entity").distinct().collect()
         raise unknown_country(country, [row["entity"] for row in entities])
-    figure = draw(years)
-    name = file_name(country, years["code"].iloc[-1])
-    chart, table = folder / f"{name}.png", folder / f"{name}.csv"
-    write_whole(table, years.to_csv(index=False).encode())
+    rows = spark.table(schema.table(SILVER)).transform(of_country, country)
+    figure = draw(years, origin(rows))
+    return _write(years, figure, folder / file_name(country, years["code"].iloc[-1]))
+
+
+def overview(spark: SparkSession, schema: Schema, folder: Path) -> Report:
+    """The entities with the highest SHW %, and World, in the last year that is known for World or else at all.
+
+    Written as `shw_overview.png` and `.csv` to `folder`.
+    """
+    known = spark.table(schema.table(GOLD)).where("shw_percent IS NOT NULL")
+    is_world = F.col("entity") == WORLD
+    last = F.coalesce(F.max(F.when(is_world, F.col("year"))), F.max("year"))
+    row = known.agg(last.alias("year")).first()
+    if row is None or row["year"] is None:
+        raise UnknownCountry(f"No entity has a SHW % in {GOLD}: load hydro, solar and wind.")
+    year = known.where(F.col("year") == row["year"]).orderBy(F.desc("shw_percent"), "entity")
+    best = year.where(~is_world).limit(OVERVIEW_ENTITIES).unionByName(year.where(is_world))
+    rows = spark.table(schema.table(SILVER)).where(F.col("year") == row["year"])
+    shown: pd.DataFrame = best.toPandas()
+    shown = shown.sort_values("shw_percent", ascending=False, ignore_index=True)
+    return _write(shown, draw_overview(shown, origin(rows)), folder / "shw_overview")
+
+
+def origin(silver: DataFrame) -> str:
+    """One sentence: the files that the rows come from, and when the newest of them last changed."""
+    date = F.date_format(F.max("_source_modified_at"), "yyyy-MM-dd")
+    files = F.sort_array(F.collect_set("_source_file"))
+    row = silver.agg(files.alias("files"), date.alias("date")).first()
+    assert row is not None
+    folders = sorted({file.rpartition("/")[0] for file in row["files"]})
+    names = ", ".join(file.rpartition("/")[2] for file in row["files"])
+    return f"Source: {names} of {', '.join(_short(folder) for folder in folders)}, {row['date']}."
+
+
+def _short(folder: str) -> str:
+    """The host and path of a URL; the last part of a path, whose others tell nothing elsewhere."""
+    return folder.partition("://")[2] if "://" in folder else folder.rpartition("/")[2]
+
+
+def _write(rows: pd.DataFrame, figure: Figure, name: Path) -> Report:
+    chart, table = name.with_name(f"{name.name}.png"), name.with_name(f"{name.name}.csv")
+    safe = rows.assign(**{column: rows[column].map(_as_text) for column in ("entity", "code")})
+    write_whole(table, safe.to_csv(index=False).encode())
     write_whole(chart, png(figure))
-    return Report(chart, table, figure, years)
+    return Report(chart, table, figure, rows)
+
+
+def _as_text(value: str | None) -> str | None:
+    """With a quote before what a spreadsheet would run as a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{value}" if value and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def of_country(gold: DataFrame, country: str) -> DataFrame:

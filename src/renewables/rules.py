@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What becomes of a row that breaks a rule."""
+
+    ERROR = "error"
+    """It goes to quarantine."""
+    WARNING = "warning"
+    """It is kept, and counted in the run's output."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """A SQL condition; a row for which it is not true breaks the rule.
 
-    It sees the columns of bronze, `typed` (silver.with_types) and `occurrence` (silver.with_occurrence).
+    It sees the columns of bronze, `typed` (silver.with_types), `occurrence` (silver.with_occurrence)
+    and `total_percent` (sums.with_total).
     """
 
     name: str
     condition: str
+    severity: Severity = Severity.ERROR
 
+
+SUM_RULE = Rule(
+    # Rounding at the source may bring three exact shares a little over 100.
+    "hydro, solar and wind are more than 100.5 percent together",
+    "total_percent IS NULL OR total_percent <= 100.5",
+)
 
 RULES = (
     Rule("entity is missing", "typed.entity IS NOT NULL"),
@@ -25,4 +43,9 @@ RULES = (
     ),
     Rule("percent is not within 0-100", "typed.percent IS NULL OR typed.percent BETWEEN 0 AND 100"),
     Rule("second value for the entity and year in one file", "occurrence = 1"),
+    SUM_RULE,
+    Rule("percent is not reported", "typed.percent IS NOT NULL", Severity.WARNING),
 )
+
+ERRORS = tuple(rule for rule in RULES if rule.severity is Severity.ERROR)
+WARNINGS = tuple(rule for rule in RULES if rule.severity is Severity.WARNING)

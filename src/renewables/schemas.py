@@ -15,7 +15,7 @@ class Column:
 
     @property
     def ddl(self) -> str:
-        return f"{self.name} {self.type} COMMENT {_literal(self.comment)}"
+        return f"{self.name} {self.type} COMMENT {literal(self.comment)}"
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,20 @@ class Table:
     def ddl(self, full_name: str) -> str:
         """CREATE TABLE IF NOT EXISTS for a table of this shape."""
         columns = ",\n  ".join(column.ddl for column in self.columns)
-        pairs = ", ".join(f"{_literal(k)} = {_literal(v)}" for k, v in self.properties)
+        pairs = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in self.properties)
         properties = f"\nTBLPROPERTIES ({pairs})" if pairs else ""
         return (
             f"CREATE TABLE IF NOT EXISTS {full_name} (\n  {columns}\n) USING DELTA\n"
-            f"COMMENT {_literal(self.comment)}{properties}"
+            f"COMMENT {literal(self.comment)}{properties}"
         )
 
 
 LINEAGE = (
-    Column("source", "STRING", "What generates the electricity: hydro, solar or wind"),
+    Column(
+        "source",
+        "STRING",
+        "What generates the electricity: hydro, solar or wind; null for a file that does not say",
+    ),
     Column("_source_file", "STRING", "URI of the file that the row came with"),
     Column(
         "_content_hash", "STRING", "SHA-256 of that file, which is its name in the landing volume"
@@ -56,7 +60,11 @@ _RAW = (
     Column("code", "STRING", "Code of the entity, as in the file"),
     Column("year", "STRING", "Year, as in the file"),
     Column("percent", "STRING", "Percent of electricity generated, as in the file"),
-    Column("_position", "BIGINT", "Order of the row in its file: it rises, not always by one"),
+    Column(
+        "_position",
+        "BIGINT",
+        "Order of the row in its file: it rises, not always by one; null for a file as a whole",
+    ),
 )
 
 BRONZE = Table(
@@ -69,7 +77,7 @@ BRONZE = Table(
 
 SILVER = Table(
     "silver_share_electricity",
-    "Newest valid value per entity, year and source",
+    "Newest valid value per entity, year and source, of the files as they are now at the source",
     (
         Column("entity", "STRING", "Country or region"),
         Column("code", "STRING", "ISO 3166-1 alpha-3 or OWID code; null for regions without"),
@@ -83,9 +91,32 @@ SILVER = Table(
 
 QUARANTINE = Table(
     "quarantine_share_electricity",
-    "Rows that break a rule, unchanged, with the rules that they break",
-    (*_RAW, Column("reasons", "ARRAY<STRING>", "Names of the rules that the row breaks"), *LINEAGE),
+    "Rows that break a rule and files that do not fit, unchanged, with the reasons",
+    (
+        *_RAW,
+        Column(
+            "reasons",
+            "ARRAY<STRING>",
+            "Names of the rules that the row breaks; for a file that was rejected as a whole, what is wrong with it",
+        ),
+        *LINEAGE,
+    ),
+    BRONZE.properties,
 )
+
+REVISIONS = Table(
+    "revisions_share_electricity",
+    "Files that silver has read, and what became of their rows",
+    (
+        *LINEAGE,
+        Column("rows_read", "BIGINT", "Rows of the file in bronze"),
+        Column("rows_kept", "BIGINT", "Rows that break no rule"),
+        Column("rows_quarantined", "BIGINT", "Rows that break a rule"),
+    ),
+    BRONZE.properties,
+)
+
+TABLES = (BRONZE, SILVER, QUARANTINE, REVISIONS)
 
 
 @dataclass(frozen=True)
@@ -111,5 +142,6 @@ def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """The text as a SQL string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,4 +1,4 @@
-"""The three sources, and how a CSV shows which one it reports on."""
+"""The three sources, and how a CSV's header shows which one it reports on."""
 
 from __future__ import annotations
 
@@ -6,20 +6,38 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 
-from renewables.errors import UnexpectedHeader
+from renewables.errors import BrokenFile, UnexpectedHeader
+
+SOURCES = ("hydro", "solar", "wind")
 
 MEASURES = {
-    "hydro (% electricity)": "hydro",
-    "solar (% electricity)": "solar",
-    "wind (% electricity)": "wind",
+    measure: source
+    for source in SOURCES
+    for measure in (
+        # As OWID's grapher names it: at present, up to 2022, and with useColumnShortNames=true.
+        f"{source} - % electricity",
+        f"{source} (% electricity)",
+        f"{source}_share_of_electricity__pct",
+        # As the codebook of https://github.com/owid/energy-data names it.
+        f"{source}_share_elec",
+    )
 }
 """Source by the name of its measure in OWID's CSVs, in lower case."""
 
 KEYS = ("entity", "code", "year")
 
-EXPECTED = "Entity, Code, Year and one of " + ", ".join(
-    f"'{measure.capitalize()}'" for measure in MEASURES
+EXPECTED = (
+    "Entity, Code, Year and one of 'Hydro (% electricity)', 'Solar (% electricity)', "
+    "'Wind (% electricity)' or another of OWID's names for them"
 )
+
+MARKS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "a gzip file that breaks off or is damaged",
+    b"PK\x03\x04": "a zip archive or spreadsheet",
+}
+"""What a file is that begins with these bytes; a gzip file that can be read has been unpacked by extract."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,11 @@ class Header:
 
 
 def parse_header(line: bytes, name: str) -> Header:
-    """The header in a file's first line; UnexpectedHeader, with the file's `name`, if it has not what OWID's have."""
+    """The header in a file's first line.
+
+    Raises UnexpectedHeader, with the file's `name` and the column, if it has not what OWID's have,
+    and BrokenFile if it is no CSV in UTF-8.
+    """
     found = _cells(line, name)
     measures = [cell for cell in found if cell in MEASURES]
     missing = [key.capitalize() for key in KEYS if key not in found]
@@ -47,11 +69,14 @@ def parse_header(line: bytes, name: str) -> Header:
 
 
 def _cells(line: bytes, name: str) -> list[str]:
+    for mark, kind in MARKS.items():
+        if line.startswith(mark):
+            raise BrokenFile(f"{name} is {kind}. Save it as CSV in UTF-8.")
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
-        cells = next(csv.reader([text]), [])
+        cells = next(csv.reader([text], strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UnexpectedHeader(f"{name} is no CSV in UTF-8: {error}. Save it as one.") from error
+        raise BrokenFile(f"{name} is no CSV in UTF-8: {error}. Save it as one.") from error
     return [cell.strip().lower() for cell in cells]
 
 

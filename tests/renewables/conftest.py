@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,14 +21,27 @@ CATALOGS = {"sail": "main", "databricks": "main", "spark": "spark_catalog"}
 BronzeRows = Callable[..., DataFrame]
 
 
-@pytest.fixture
-def schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
-    """An empty schema, which is dropped after the test."""
+@contextmanager
+def new_schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
     schema = Schema(CATALOGS[engine], f"test_{uuid4().hex}")
     full_name = f"{schema.catalog}.{schema.name}"
     spark.sql(f"CREATE SCHEMA {full_name}")
     yield schema
     spark.sql(f"DROP SCHEMA {full_name} CASCADE")
+
+
+@pytest.fixture
+def schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
+    """An empty schema, which is dropped after the test."""
+    with new_schema(spark, engine) as schema:
+        yield schema
+
+
+@pytest.fixture(scope="module")
+def module_schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
+    """The same for all tests of a module."""
+    with new_schema(spark, engine) as schema:
+        yield schema
 
 
 @pytest.fixture
@@ -53,14 +67,22 @@ def bronze_rows(spark: SparkSession) -> BronzeRows:
 
 
 @pytest.fixture
-def compute_gold(spark: SparkSession) -> Callable[[Schema], DataFrame]:
-    """Runs sql/gold.sql as the SQL warehouse does, and gives the table."""
+def compute_gold_on() -> Callable[[SparkSession, Schema], DataFrame]:
+    """Runs sql/gold.sql in a session as the SQL warehouse does, and gives the table."""
     script = split((ROOT / "sql" / "gold.sql").read_text())
 
-    def compute(schema: Schema) -> DataFrame:
+    def compute(spark: SparkSession, schema: Schema) -> DataFrame:
         parameters = {"catalog": Parameter(schema.catalog), "schema": Parameter(schema.name)}
         for statement in script:
             spark.sql(bind(statement, parameters))
         return spark.table(schema.table("gold_shw_share"))
 
     return compute
+
+
+@pytest.fixture
+def compute_gold(
+    spark: SparkSession, compute_gold_on: Callable[[SparkSession, Schema], DataFrame]
+) -> Callable[[Schema], DataFrame]:
+    """The same in the session of all tests."""
+    return lambda schema: compute_gold_on(spark, schema)

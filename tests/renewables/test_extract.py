@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,11 +13,13 @@ import fsspec
 import pytest
 
 from renewables import remote
-from renewables.errors import BrokenLanding, SourceUnreachable, UnexpectedHeader
+from renewables.errors import BrokenLanding, SourceUnreachable
 from renewables.extract import extract
-from renewables.landing import landed_files
+from renewables.landing import LandedFile, landed_files, remove_leftovers
 
 WIND = b"Entity,Code,Year,Wind (% electricity)\nNorway,NOR,2020,6.4\n"
+
+MODIFIED = datetime.fromtimestamp(1_700_000_000, UTC)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def test_lands_the_content_under_its_hash(landing: Path, wind_csv: Path) -> None
     assert is_new
     assert file.path == landing / "wind" / f"{hashlib.sha256(WIND).hexdigest()}.csv"
     assert file.path.read_bytes() == WIND
-    assert file.source_modified_at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert file.source_modified_at == MODIFIED
     assert landed_files(landing) == [file]
 
 
@@ -59,22 +65,63 @@ def test_reads_chunk_by_chunk(landing: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_leaves_nothing_of_a_file_that_breaks_off(
     landing: Path, wind_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off(uri: str) -> object:
+    def break_off(*_: object) -> object:
         yield WIND
-        raise SourceUnreachable(f"{uri} broke off")
+        raise FileNotFoundError("it broke off")
 
     monkeypatch.setattr(remote, "chunks", break_off)
-    with pytest.raises(SourceUnreachable, match="broke off"):
+    with pytest.raises(SourceUnreachable, match="it broke off"):
         extract(str(wind_csv), landing)
-    assert list((landing / "wind").iterdir()) == []
+    assert list(landing.iterdir()) == []
 
 
-def test_refuses_a_csv_of_something_else(landing: Path, tmp_path: Path) -> None:
+def test_a_killed_extract_leaves_nothing_that_load_sees(landing: Path, wind_csv: Path) -> None:
+    script = (
+        "import os, signal, sys, pathlib\n"
+        "from renewables import extract, remote\n"
+        "def chunks(*_):\n"
+        "    yield b'Entity,Code'\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "remote.chunks = chunks\n"
+        "extract.extract(sys.argv[1], pathlib.Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", script, str(wind_csv), str(landing)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert landed_files(landing) == []
+    (leftover,) = landing.iterdir()
+    remove_leftovers(landing)
+    assert leftover.exists()
+    os.utime(leftover, (0, 0))
+    remove_leftovers(landing)
+    assert not leftover.exists()
+
+
+def test_lands_a_csv_of_something_else_apart(landing: Path, tmp_path: Path) -> None:
     path = tmp_path / "coal.csv"
     path.write_text("Entity,Code,Year,Coal (% electricity)\n")
-    with pytest.raises(UnexpectedHeader, match=f"{path} has 0 known measures"):
-        extract(str(path), landing)
-    assert not landing.exists()
+    file, _ = extract(str(path), landing)
+    assert file.path.parent == landing / "unfit"
+    assert landed_files(landing) == [file]
+
+
+def test_unpacks_gzip(landing: Path, wind_csv: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "wind.csv.gz"
+    packed.write_bytes(gzip.compress(WIND[:20]) + gzip.compress(WIND[20:]))
+    file, _ = extract(str(packed), landing)
+    assert file.path.read_bytes() == WIND
+    assert extract(str(wind_csv), landing) == (
+        LandedFile(file.path, str(wind_csv), MODIFIED),
+        False,
+    )
+
+
+def test_lands_a_gzip_that_breaks_off_as_it_is(landing: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "wind.csv.gz"
+    packed.write_bytes(gzip.compress(WIND)[:-9])
+    file, _ = extract(str(packed), landing)
+    assert file.path.parent.name == "unfit"
+    assert file.path.read_bytes() == packed.read_bytes()
+    assert sorted(path.name for path in landing.iterdir()) == ["unfit"]
 
 
 def test_names_a_file_that_is_gone(landing: Path) -> None:

@@ -17,34 +17,50 @@ FILES = {
 }
 
 
-def rows_of(spark: SparkSession, counts: dict[str, int]) -> DataFrame:
-    """As many rows of each file as `counts` says."""
-    rows = [(name, *FILES[name]) for name, count in counts.items() for _ in range(count)]
-    schema = "_content_hash STRING, source STRING, _source_modified_at TIMESTAMP, _loaded_at TIMESTAMP"  # fmt: skip
+def files(spark: SparkSession, counts: dict[str, tuple[int, int]]) -> DataFrame:
+    """Revisions with as many rows read and quarantined as `counts` says."""
+    rows = [(name, *FILES[name], *numbers) for name, numbers in counts.items()]
+    schema = (
+        "_content_hash STRING, source STRING, _source_modified_at TIMESTAMP, _loaded_at TIMESTAMP,"
+        " rows_read BIGINT, rows_quarantined BIGINT"
+    )
     return spark.createDataFrame(rows, schema)
 
 
 @pytest.mark.parametrize(
-    ("kept", "quarantined", "percent"),
+    ("counts", "percent"),
     [
-        ({}, {}, 0.0),
-        ({"wind": 3}, {}, 0.0),
-        ({"wind": 3}, {"wind": 1}, 25.0),
-        ({"wind": 3}, {"hydro 1": 1}, 25.0),
+        ({}, 0.0),
+        ({"wind": (3, 0)}, 0.0),
+        ({"wind": (4, 1)}, 25.0),
+        ({"wind": (3, 0), "hydro 1": (1, 1)}, 25.0),
         # A corrected file makes good what was wrong with the one before.
-        ({"hydro 2": 4}, {"hydro 1": 4}, 0.0),
-        ({"hydro 1": 4}, {"hydro 2": 4}, 100.0),
-        ({"hydro 2": 4, "hydro 2 again": 1}, {"hydro 2": 4, "hydro 2 again": 1}, 50.0),
+        ({"hydro 2": (4, 0), "hydro 1": (4, 4)}, 0.0),
+        ({"hydro 1": (4, 0), "hydro 2": (4, 4)}, 100.0),
+        ({"hydro 2": (8, 4), "hydro 2 again": (4, 1)}, 25.0),
     ],
 )
 def test_looks_at_the_newest_file_of_each_source(
-    spark: SparkSession, kept: dict[str, int], quarantined: dict[str, int], percent: float
+    spark: SparkSession, counts: dict[str, tuple[int, int]], percent: float
 ) -> None:
-    assert quarantined_percent(rows_of(spark, kept), rows_of(spark, quarantined)) == percent
+    assert quarantined_percent(files(spark, counts)) == percent
 
 
 def test_stops_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    parameters = ["--quarantined_percent=2.5", "--max_quarantined_percent=1.0", "--catalog=main"]
-    monkeypatch.setattr(sys, "argv", ["renewables", *parameters])
-    with pytest.raises(BadData, match=r"^2\.5 % of the rows .* at most 1\.0 % may: gold was not"):
+    parameters = {
+        "quarantined_percent": "2.5",
+        "max_quarantined_percent": "1.0",
+        "rows_read": "40",
+        "rows_quarantined": "1",
+        "catalog": "main",
+    }
+    arguments = [f"--{name}={value}" for name, value in parameters.items()]
+    monkeypatch.setattr(sys, "argv", ["renewables", *arguments])
+    with pytest.raises(BadData) as error:
         main()
+    message = str(error.value)
+    assert message.startswith(
+        "2.5 % of the rows in the newest files break a rule, and at most 1.0 %"
+    )
+    assert "of the 40 rows that this run read, 1 do. Gold was not computed." in message
+    assert message.endswith("or run the job with a higher max_quarantined_percent.")

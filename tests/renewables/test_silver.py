@@ -1,241 +1,225 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from itertools import permutations
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import uuid4
 
 import pytest
-from chispa import assert_df_equality
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from renewables import silver
 from renewables.append import append_files
-from renewables.schemas import BRONZE, QUARANTINE, SILVER, Schema
-from renewables.silver import (
-    Refresh,
-    broken,
-    has_repeats,
-    newest,
-    refresh,
-    valid,
-    with_occurrence,
-    with_reasons,
-    with_types,
-)
+from renewables.errors import LostRows
+from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, SILVER, Schema
+from renewables.silver import Refresh, refresh
 
 BronzeRows = Callable[..., DataFrame]
+Arrive = Callable[..., Refresh]
+Values = dict[tuple[str, int], str]
 
 
-def day(number: int) -> datetime:
-    return datetime(2026, 1, number, tzinfo=UTC)
+def day(number: int, month: int = 1) -> datetime:
+    return datetime(2026, month, number, tzinfo=UTC)
 
 
-def test_types_what_has_a_value_of_the_type(spark: SparkSession, bronze_rows: BronzeRows) -> None:
-    rows = bronze_rows(
-        (" Chad ", "", "2020", " 1.5 "),
-        ("", "TCD", "2020.5", "1,5"),
-        (None, None, "x", "1e999"),
-        ("Chad", " TCD", None, None),
-    )
-    expected = spark.createDataFrame(
-        [
-            ("Chad", None, 2020, 1.5),
-            (None, "TCD", None, None),
-            (None, None, None, float("inf")),
-            ("Chad", "TCD", None, None),
-        ],
-        "entity STRING, code STRING, year INT, percent DOUBLE",
-    )
-    typed = rows.transform(with_types).orderBy("_position").select("typed.*")
-    assert_df_equality(typed, expected, ignore_nullable=True)
+@pytest.fixture
+def arrive(spark: SparkSession, schema: Schema, bronze_rows: BronzeRows) -> Arrive:
+    """A file of hydro arrives in bronze, by a load of its own, and silver is refreshed."""
+    bronze = schema.create(spark, BRONZE)
+    loads = count()
+
+    def append_and_refresh(
+        values: Values, name: str = "a.csv", modified: int = 1, source: str = "hydro"
+    ) -> Refresh:
+        content_hash = uuid4().hex
+        rows = bronze_rows(
+            *((entity, "XXX", str(year), percent) for (entity, year), percent in values.items()),
+            source=source,
+            _source_file=name,
+            _content_hash=content_hash,
+            _source_modified_at=day(modified),
+            _loaded_at=day(1, month=2) + timedelta(seconds=next(loads)),
+        )
+        append_files(rows, bronze, [content_hash])
+        return refresh(spark, schema)
+
+    return append_and_refresh
 
 
-@pytest.mark.parametrize(
-    ("row", "reasons"),
-    [
-        (("Chad", "TCD", "2020", "0"), []),
-        (("Chad", None, "1900", "100"), []),
-        (("Chad", "TCD", "2100", None), []),
-        (("Chad", "TCD", "2020", " "), []),
-        ((" ", "TCD", "2020", "1"), ["entity is missing"]),
-        (("Chad", "TCD", "1899", "1"), ["year is not within 1900-2100"]),
-        (("Chad", "TCD", "2101", "1"), ["year is not within 1900-2100"]),
-        (("Chad", "TCD", "MMXX", "1"), ["year is not within 1900-2100"]),
-        (("Chad", "TCD", None, "1"), ["year is not within 1900-2100"]),
-        (("Chad", "TCD", "2020", "1,5"), ["percent is not a number"]),
-        (("Chad", "TCD", "2020", "-0.1"), ["percent is not within 0-100"]),
-        (("Chad", "TCD", "2020", "100.1"), ["percent is not within 0-100"]),
-        (("Chad", "TCD", "2020", "1e999"), ["percent is not within 0-100"]),
-        (("Chad", "TCD", "2020", "NaN"), ["percent is not within 0-100"]),
-        ((None, None, "0", "x"), ["entity is missing", "year is not within 1900-2100", "percent is not a number"]),
-    ],
-)  # fmt: skip
-def test_gives_all_reasons(
-    bronze_rows: BronzeRows, row: tuple[str | None, ...], reasons: list[str]
+@pytest.fixture
+def values(spark: SparkSession, schema: Schema) -> Callable[[], dict[tuple[str, int], float]]:
+    def rows() -> dict[tuple[str, int], float]:
+        table = spark.table(schema.table(SILVER)).collect()
+        return {(row["entity"], row["year"]): row["percent"] for row in table}
+
+    return rows
+
+
+ReadValues = Callable[[], dict[tuple[str, int], float]]
+CHAD, MALI = ("Chad", 2020), ("Mali", 2020)
+
+
+def test_counts_what_became_of_the_rows(arrive: Arrive) -> None:
+    rows = {("Chad", year): "1" for year in range(2000, 2003)}
+    warnings = {"percent is not reported": 1}
+    assert arrive({**rows, ("", 2003): "1", MALI: ""}) == Refresh(5, 4, 1, 20.0, warnings)
+
+
+def test_reads_only_what_is_new(spark: SparkSession, schema: Schema, arrive: Arrive) -> None:
+    assert arrive({CHAD: "1", MALI: "x"}) == Refresh(2, 1, 1, 50.0)
+    # Nothing new: the share of bad rows does not vanish by running the job again.
+    assert refresh(spark, schema) == Refresh(0, 0, 0, 50.0)
+    assert arrive({MALI: "2"}, modified=2) == Refresh(1, 1, 0, 0.0)
+
+
+def test_the_watermark_moves_with_the_data(
+    spark: SparkSession, schema: Schema, arrive: Arrive
 ) -> None:
-    checked = bronze_rows(row).transform(with_types).transform(with_occurrence)
-    found = checked.transform(with_reasons).first()
-    assert found is not None
-    assert found["reasons"] == reasons
+    arrive({CHAD: "1"})
+    table = schema.table(SILVER)
+    assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 0").count() == 0
+    assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 1").count() == 1
+    assert silver.watermark(spark.table(table)) == day(1, month=2).timestamp() * 1_000_000
 
 
-def test_only_the_first_value_in_a_file_counts(bronze_rows: BronzeRows) -> None:
-    one = bronze_rows(("Chad", "TCD", "2020", "1"), (" Chad", "TCD", "2020", "2"))
-    other = bronze_rows(("Chad", "TCD", "2020", "3"), _content_hash="bbbb")
-    checked = (
-        one.union(other).transform(with_types).transform(with_occurrence).transform(with_reasons)
-    )
-    assert sorted(row["percent"] for row in checked.transform(valid).collect()) == [1.0, 3.0]
-    second = checked.transform(broken).collect()
-    assert [(row["percent"], row["reasons"]) for row in second] == [
-        ("2", ["second value for the entity and year in one file"])
-    ]
+def test_a_revision_replaces_and_drops_values(arrive: Arrive, values: ReadValues) -> None:
+    arrive({CHAD: "1", MALI: "5", ("Peru", 2020): "7"})
+    arrive({CHAD: "2", MALI: ""}, modified=2)
+    assert values() == {CHAD: 2.0, MALI: None}
 
 
-def test_splits_rows_without_loss(spark: SparkSession, bronze_rows: BronzeRows) -> None:
-    rows = bronze_rows(("Chad", "TCD", "2020", "1.5"), ("Chad", "TCD", "2021", "x"))
-    checked = rows.transform(with_types).transform(with_occurrence).transform(with_reasons)
-    kept, rejected = checked.transform(valid), checked.transform(broken)
-    assert kept.columns == SILVER.column_names
-    assert rejected.columns == QUARANTINE.column_names
-    expected = spark.createDataFrame(
-        [("Chad", "TCD", 2020, 1.5)], "entity STRING, code STRING, year INT, percent DOUBLE"
-    )
-    assert_df_equality(
-        kept.select("entity", "code", "year", "percent"), expected, ignore_nullable=True
-    )
-    raw = rejected.select("entity", "code", "year", "percent", "_position", "_content_hash")
-    assert [tuple(row) for row in raw.collect()] == [("Chad", "TCD", "2021", "x", 1, "aaaa")]
+def test_a_revision_says_nothing_of_other_files(arrive: Arrive, values: ReadValues) -> None:
+    arrive({CHAD: "1"}, name="a.csv")
+    arrive({MALI: "5"}, name="b.csv", modified=2)
+    assert values() == {CHAD: 1.0, MALI: 5.0}
 
 
-def test_tells_whether_a_key_has_several_rows(bronze_rows: BronzeRows) -> None:
-    chad = ("Chad", "TCD", "2020", "1")
-    once = bronze_rows(chad, ("Chad", "TCD", "2021", "1"))
-    solar = bronze_rows(chad, source="solar")
-    assert not has_repeats(once.union(solar).transform(with_types))
-    assert has_repeats(once.union(bronze_rows(chad, _content_hash="b")).transform(with_types))
+def test_a_dropped_value_leaves_that_of_another_file(arrive: Arrive, values: ReadValues) -> None:
+    arrive({CHAD: "1"}, name="b.csv", modified=1)
+    arrive({CHAD: "2", MALI: "5"}, name="a.csv", modified=2)
+    arrive({MALI: "5"}, name="a.csv", modified=3)
+    assert values() == {CHAD: 1.0, MALI: 5.0}
 
 
-@pytest.mark.parametrize(
-    ("newer", "older"),
-    [
-        ((day(3), day(5)), (day(2), day(9))),
-        ((day(3), day(6)), (day(3), day(5))),
-    ],
-    ids=["by the source's time", "by arrival if that is equal"],
+def test_a_value_that_breaks_a_rule_now_is_no_longer_known(
+    spark: SparkSession, schema: Schema, arrive: Arrive, values: ReadValues
+) -> None:
+    arrive({CHAD: "1", MALI: "5"})
+    assert arrive({CHAD: "101", MALI: "5"}, modified=2) == Refresh(2, 1, 1, 50.0)
+    assert values() == {MALI: 5.0}
+    (row,) = spark.table(schema.table(QUARANTINE)).collect()
+    assert (row["percent"], row["reasons"]) == ("101", ["percent is not within 0-100"])
+
+
+def test_a_late_older_revision_changes_nothing(arrive: Arrive, values: ReadValues) -> None:
+    arrive({CHAD: "2"}, modified=2)
+    arrive({CHAD: "1", MALI: "5"}, modified=1)
+    assert values() == {CHAD: 2.0}
+
+
+def test_rows_carry_their_revision(spark: SparkSession, schema: Schema, arrive: Arrive) -> None:
+    arrive({CHAD: "1"})
+    arrive({CHAD: "2"}, modified=2)
+    newest = spark.table(schema.table(REVISIONS)).orderBy(F.desc("_source_modified_at")).first()
+    row = spark.table(schema.table(SILVER)).first()
+    assert newest is not None
+    assert row is not None
+    assert row["_content_hash"] == newest["_content_hash"]
+    assert (newest["rows_read"], newest["rows_kept"], newest["rows_quarantined"]) == (1, 1, 0)
+
+
+FILES = st.lists(
+    st.tuples(
+        st.sampled_from(["a.csv", "b.csv"]),
+        st.dictionaries(
+            st.sampled_from([CHAD, MALI]), st.sampled_from(["1", "2", "x"]), min_size=1
+        ),
+    ),
+    min_size=3,
+    max_size=3,
 )
-def test_keeps_the_newest_revision(
-    bronze_rows: BronzeRows,
-    newer: tuple[datetime, datetime],
-    older: tuple[datetime, datetime],
+
+
+def expected(files: list[tuple[str, Values]]) -> dict[tuple[str, int], float]:
+    """What silver has to be, for files in the order in which the source made them."""
+    current = {name: number for number, (name, _) in enumerate(files)}
+    result: dict[tuple[str, int], float] = {}
+    for number in sorted(current.values()):
+        for key, percent in files[number][1].items():
+            if percent != "x":
+                result[key] = float(percent)
+    return result
+
+
+@settings(
+    max_examples=4,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(files=FILES, data=st.data())
+def test_files_in_any_order_end_in_the_same_table(
+    arrive: Arrive, values: ReadValues, files: list[tuple[str, Values]], data: st.DataObject
 ) -> None:
-    revisions = [
-        bronze_rows(
-            ("Chad", "TCD", "2020", percent),
-            _content_hash=percent,
-            _source_modified_at=modified_at,
-            _loaded_at=loaded_at,
-        )
-        for percent, (modified_at, loaded_at) in {"1": older, "2": newer}.items()
-    ]
-    for one, other in permutations(revisions):
-        typed = one.union(other).transform(with_types).transform(with_occurrence)
-        kept = typed.transform(with_reasons).transform(valid).transform(newest)
-        assert [row["percent"] for row in kept.collect()] == [2.0]
+    # The examples share a schema: each has addresses and entities of its own.
+    example = uuid4().hex
+    for number in data.draw(st.permutations(range(len(files)))):
+        name, rows = files[number]
+        own = {(f"{entity} {example}", year): text for (entity, year), text in rows.items()}
+        arrive(own, name=f"{example}/{name}", modified=number + 1)
+    assert {
+        (entity.removesuffix(f" {example}"), year): percent
+        for (entity, year), percent in values().items()
+        if entity.endswith(example)
+    } == expected(files)
 
 
-class TestRefresh:
-    """Silver and quarantine after loads that arrive one by one."""
-
-    @pytest.fixture
-    def arrive(self, spark: SparkSession, schema: Schema) -> Callable[[DataFrame], Refresh]:
-        bronze = schema.create(spark, BRONZE)
-
-        def append_and_refresh(rows: DataFrame) -> Refresh:
-            append_files(rows, bronze)
-            return refresh(spark, schema)
-
-        return append_and_refresh
-
-    @pytest.fixture
-    def silver(self, spark: SparkSession, schema: Schema) -> Callable[[], set[tuple[object, ...]]]:
-        def rows() -> set[tuple[object, ...]]:
-            table = spark.table(schema.table(SILVER))
-            return {tuple(r) for r in table.select("entity", "year", "percent").collect()}
-
-        return rows
-
-    def test_counts_what_became_of_the_rows(
-        self, arrive: Callable[[DataFrame], Refresh], bronze_rows: BronzeRows
-    ) -> None:
-        rows = [("Chad", "TCD", str(year), "1") for year in range(2000, 2003)]
-        assert arrive(bronze_rows(*rows, ("", "TCD", "2003", "1"))) == Refresh(4, 1, 25.0)
-
-    def test_reads_only_what_is_new(
-        self, arrive: Callable[[DataFrame], Refresh], bronze_rows: BronzeRows
-    ) -> None:
-        first = bronze_rows(("Chad", "TCD", "2020", "1"), ("Chad", "TCD", "2021", "x"))
-        assert arrive(first) == Refresh(2, 1, 50.0)
-        # Nothing new: the share of bad rows does not vanish by running the job again.
-        assert arrive(first) == Refresh(0, 0, 50.0)
-        revision = bronze_rows(
-            ("Chad", "TCD", "2021", "2"),
-            _content_hash="bbbb",
-            _source_modified_at=day(2),
-            _loaded_at=datetime(2026, 2, 2, tzinfo=UTC),
-        )
-        assert arrive(revision) == Refresh(1, 0, 0.0)
-
-    def test_a_late_older_revision_changes_nothing(
-        self,
-        arrive: Callable[[DataFrame], Refresh],
-        silver: Callable[[], set[tuple[object, ...]]],
-        bronze_rows: BronzeRows,
-    ) -> None:
-        arrive(bronze_rows(("Chad", "TCD", "2020", "2"), _source_modified_at=day(2)))
-        late = bronze_rows(
-            ("Chad", "TCD", "2020", "1"),
-            _content_hash="bbbb",
-            _source_modified_at=day(1),
-            _loaded_at=datetime(2026, 2, 2, tzinfo=UTC),
-        )
-        arrive(late)
-        assert silver() == {("Chad", 2020, 2.0)}
-
-    def test_a_revision_replaces_a_value(
-        self,
-        arrive: Callable[[DataFrame], Refresh],
-        silver: Callable[[], set[tuple[object, ...]]],
-        bronze_rows: BronzeRows,
-    ) -> None:
-        arrive(bronze_rows(("Chad", "TCD", "2020", "1"), ("Mali", "MLI", "2020", "5")))
-        revision = bronze_rows(
-            ("Chad", "TCD", "2020", "2"),
-            ("Mali", "MLI", "2020", ""),
-            _content_hash="bbbb",
-            _source_modified_at=day(2),
-            _loaded_at=datetime(2026, 2, 2, tzinfo=UTC),
-        )
-        arrive(revision)
-        assert silver() == {("Chad", 2020, 2.0), ("Mali", 2020, None)}
-
-    def test_what_was_killed_in_between_is_done_again(
-        self,
-        spark: SparkSession,
-        schema: Schema,
-        arrive: Callable[[DataFrame], Refresh],
-        bronze_rows: BronzeRows,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        rows = bronze_rows(("Chad", "TCD", "2020", "1"), ("Chad", "TCD", "2021", "x"))
-        with monkeypatch.context() as patch:
-            patch.setattr("renewables.silver.merge_newest", _killed)
-            with pytest.raises(KeyboardInterrupt):
-                arrive(rows)
-        assert refresh(spark, schema) == Refresh(2, 1, 50.0)
-        assert spark.table(schema.table(SILVER)).count() == 1
-        assert spark.table(schema.table(QUARANTINE)).agg(F.count("*")).first() == (1,)
+STEPS = ["append_rows", "append_files", "_write"]
 
 
-def _killed(*_: object) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_what_was_killed_in_between_is_done_again(
+    spark: SparkSession,
+    schema: Schema,
+    arrive: Arrive,
+    values: ReadValues,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """Before and after each write."""
+    write = getattr(silver, step)
+
+    def killed_after(*args: object, **options: object) -> None:
+        write(*args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(silver, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            arrive({CHAD: "1", MALI: "x"})
+        patch.setattr(silver, step, killed_after)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(spark, schema)
+    assert refresh(spark, schema).quarantined_percent == 50.0
+    assert values() == {CHAD: 1.0}
+    for table in (QUARANTINE, REVISIONS):
+        assert spark.table(schema.table(table)).count() == 1
+
+
+def test_lost_rows_stop_the_run(
+    arrive: Arrive, values: ReadValues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silver, "append_rows", lambda *_: None)
+    with pytest.raises(
+        LostRows, match=r"Of 2 rows in bronze 2 were read, 1 are valid and 0 are in"
+    ):
+        arrive({CHAD: "1", MALI: "x"})
+    assert values() == {}
+
+
+def killed(*_: object, **__: object) -> None:
     raise KeyboardInterrupt

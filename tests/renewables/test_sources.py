@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from renewables.errors import UnexpectedHeader
+from renewables.errors import BrokenFile, UnexpectedHeader
 from renewables.sources import Header, parse_header
 
 
@@ -44,10 +44,37 @@ def test_refuses_other_columns(line: bytes, problem: str) -> None:
         parse_header(line, "s3://b/a.csv")
     message = str(error.value)
     assert message.startswith(f"s3://b/a.csv {problem}: expected Entity, Code, Year and one of")
-    assert "'Hydro (% electricity)', 'Solar (% electricity)', 'Wind (% electricity)'" in message
+    assert "'Hydro (% electricity)', 'Solar (% electricity)', 'Wind (% electricity)' or" in message
 
 
-@pytest.mark.parametrize("line", ["Entity,Code".encode("utf-16"), b"a\rb", b"\x89PNG\r\n"])
+@pytest.mark.parametrize(
+    "measure",
+    [
+        "Hydro - % electricity",
+        "HYDRO (% ELECTRICITY)",
+        "hydro_share_of_electricity__pct",
+        "hydro_share_elec",
+    ],
+)
+def test_knows_owids_names_of_a_measure(measure: str) -> None:
+    assert parse_header(f"Entity,Code,Year,{measure}".encode(), "a.csv").source == "hydro"
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind"),
+    [
+        ("Entity,Code".encode("utf-16"), "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+        (b"\x1f\x8b\x08", "a gzip file that breaks off or is damaged"),
+        (b"PK\x03\x04", "a zip archive or spreadsheet"),
+    ],
+)
+def test_names_what_a_file_is_instead(mark: bytes, kind: str) -> None:
+    with pytest.raises(BrokenFile, match=rf"^a\.csv is {kind}\. Save it as CSV in UTF-8\.$"):
+        parse_header(mark, "a.csv")
+
+
+@pytest.mark.parametrize("line", [b"a\rb", b"\x89PNG\r\n", b'"Entity,Code'])
 def test_refuses_what_is_no_utf8_csv(line: bytes) -> None:
-    with pytest.raises(UnexpectedHeader, match=r"^a\.csv is no CSV in UTF-8: .* Save it as one\.$"):
+    with pytest.raises(BrokenFile, match=r"^a\.csv is no CSV in UTF-8: .* Save it as one\.$"):
         parse_header(line, "a.csv")

@@ -67,7 +67,11 @@ def test_the_tasks_of_both_jobs(
     runtime.run_entry_point("load", landing=landing, run_id="1", **job)
     runtime.run_notebook("silver", **job)
     assert runtime.task_values["quarantined_percent"] == 0.0
+    assert runtime.task_values["rows_quarantined"] == 0
+    assert runtime.task_values["rows_read"] == 3118
     compute_gold(schema)
     runtime.run_notebook("report", country="Norway", reports=str(reports), **job)
     assert sorted(path.name for path in reports.iterdir()) == ["shw_NOR.csv", "shw_NOR.png"]
-    assert len(runtime.displayed) == 3
+    runtime.run_notebook("report", country="World", reports=str(reports), **job)
+    assert (reports / "shw_overview.png").exists()
+    assert len(runtime.displayed) == 6

@@ -1,0 +1,115 @@
+"""Bronze rows typed, and held against the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from renewables.newest import newest
+from renewables.rules import ERRORS, SUM_RULE, Rule
+from renewables.schemas import LINEAGE, SILVER
+from renewables.sources import SOURCES
+from renewables.sums import totals, with_total
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What decides how much checking rows need: most loads have neither, and need no sorting and no join.
+
+    `has_repeats`: an entity and year has a source's value several times. `exceeds`: the three sources'
+    values in these rows alone break the rule on their sum.
+    """
+
+    has_repeats: bool
+    exceeds: bool
+
+    @classmethod
+    def of(cls, typed: DataFrame, is_current: Column) -> Survey:
+        once = [F.count_if(F.col("source") == source) <= 1 for source in SOURCES]
+        counted = F.when(
+            is_current & F.expr("typed.percent BETWEEN 0 AND 100"), F.col("typed.percent")
+        )
+        by_year = (
+            typed.select("typed.entity", "typed.year", "source", counted.alias("counted"))
+            .groupBy("entity", "year")
+            .agg(reduce(and_, once).alias("once"), F.sum("counted").alias("total_percent"))
+        )
+        row = by_year.agg(
+            F.coalesce(F.bool_or(~F.col("once")), F.lit(False)).alias("repeats"),
+            F.coalesce(F.bool_or(breaks(SUM_RULE)), F.lit(False)).alias("exceeds"),
+        ).first()
+        assert row is not None
+        return cls(row["repeats"], row["exceeds"])
+
+
+def check(
+    typed: DataFrame, survey: Survey, is_current: Column, held: DataFrame | None
+) -> DataFrame:
+    """Adds `occurrence`, `total_percent`, `is_valid` and `reasons` to typed rows.
+
+    They will join the rows `held` of silver. The sum counts only values that break no other rule,
+    of files that are the present state.
+    """
+    counted = (
+        with_occurrence(typed) if survey.has_repeats else typed.withColumn("occurrence", F.lit(1))
+    )
+    checked = counted.withColumn("total_percent", F.lit(None).cast("DOUBLE")).transform(
+        with_reasons
+    )
+    if held is None and not survey.exceeds:
+        return checked
+    kept = checked.transform(valid).where(is_current)
+    sums = totals(newest(kept) if survey.has_repeats else kept, held).where(breaks(SUM_RULE))
+    if sums.isEmpty():
+        return checked
+    is_counted = F.col("is_valid") & is_current
+    summed = checked.where(is_counted).transform(with_total, sums).transform(with_reasons)
+    return summed.unionByName(checked.where(~is_counted))
+
+
+def with_types(bronze: DataFrame) -> DataFrame:
+    """Adds `typed`: entity, code, year INT and percent DOUBLE; null where the text is empty or no such value."""
+    typed = F.struct(
+        _text("entity").alias("entity"),
+        _text("code").alias("code"),
+        _cast("year", "INT").alias("year"),
+        _cast("percent", "DOUBLE").alias("percent"),
+    )
+    return bronze.withColumn("typed", typed)
+
+
+def with_occurrence(typed: DataFrame) -> DataFrame:
+    """Adds `occurrence`: 1 for the first row of its file with that entity and year, 2 for the second ..."""
+    same = Window.partitionBy("_content_hash", "typed.entity", "typed.year").orderBy("_position")
+    return typed.withColumn("occurrence", F.row_number().over(same))
+
+
+def with_reasons(typed: DataFrame) -> DataFrame:
+    """Sets `is_valid`, and `reasons`, the names of all rules that a row breaks."""
+    reasons = [F.when(breaks(rule), F.lit(rule.name)) for rule in ERRORS]
+    # Apart from the reasons, which take longer and are needed of the broken rows only.
+    is_valid = reduce(and_, (~breaks(rule) for rule in ERRORS))
+    return typed.withColumns({"is_valid": is_valid, "reasons": F.array_compact(F.array(*reasons))})
+
+
+def valid(checked: DataFrame) -> DataFrame:
+    """The rows that break no rule, with the columns of silver."""
+    kept = checked.where("is_valid")
+    return kept.select("typed.*", *(column.name for column in LINEAGE)).select(*SILVER.column_names)
+
+
+def breaks(rule: Rule) -> Column:
+    """Whether a row breaks the rule: its condition is false or null."""
+    return ~F.coalesce(F.expr(rule.condition), F.lit(False))
+
+
+def _text(name: str) -> Column:
+    return F.expr(f"nullif(trim({name}), '')")
+
+
+def _cast(name: str, type_name: str) -> Column:
+    return F.expr(f"try_cast(trim({name}) AS {type_name})")

@@ -1,0 +1,47 @@
+"""Which files silver has read, and which of them are the present state of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from renewables.schemas import LINEAGE
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One content of a source file. Times are in microseconds, which need no time zone on their way."""
+
+    source: str
+    source_file: str
+    content_hash: str
+    modified_at: int
+    loaded_at: int
+
+    @property
+    def newness(self) -> tuple[int, int, str]:
+        """Its time at the source, then its arrival; the hash only settles ties."""
+        return self.modified_at, self.loaded_at, self.content_hash
+
+
+def revisions(rows: DataFrame) -> list[Revision]:
+    """The files that the rows, of any table with lineage columns, came with."""
+    files = rows.groupBy(*(column.name for column in LINEAGE)).count()
+    micros = (F.unix_micros("_source_modified_at"), F.unix_micros("_loaded_at"))
+    found = files.select("source", "_source_file", "_content_hash", *micros).collect()
+    return [Revision(*row) for row in found]
+
+
+def live(known: Iterable[Revision]) -> set[str]:
+    """The content hashes of the newest revision of each source file: what it says now.
+
+    A revision is the same address with another content. It replaces the older ones as a whole, so
+    what it drops is dropped.
+    """
+    newest: dict[str, Revision] = {}
+    for revision in sorted(known, key=lambda revision: revision.newness):
+        newest[revision.source_file] = revision
+    return {revision.content_hash for revision in newest.values()}
