@@ -9,7 +9,7 @@ export SOURCE COUNTRIES
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
 
-.PHONY: help setup run test up workspace deploy lint format clean
+.PHONY: help setup run test up workspace deploy parity bench lint format clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -34,6 +34,15 @@ test: setup ## all tests
 	@cd airflow && $(UV) run --no-sync pytest --quiet
 	@$(UV) run --no-sync pytest $(PYTEST)
 
+bench: setup ## what it costs: each benchmark prints its ratio to an alternative
+	@for script in benchmarks/[a-z]*.py; do \
+		case $$script in */measuring.py) continue;; esac; \
+		echo "$$script" && $(UV) run --no-sync python $$script || exit 1; \
+	done
+
+parity: setup ## the pipeline's tests on OSS Spark 4.0 + Delta 4.0 (needs Java 17 and Maven Central)
+	@PATH="$$PATH:$(CURDIR)/.local/uv/bin" $(PYTHON) scripts/parity.py
+
 lint: setup ## ruff and mypy
 	@$(UV) run --no-sync ruff check . && $(UV) run --no-sync ruff format --check . && $(UV) run --no-sync mypy
 	@$(UV) run --no-sync mypy --python-executable airflow/.venv/bin/python airflow/plugins/databricks_repair airflow/dags
@@ -42,5 +51,5 @@ format: setup ## format the code
 	@$(UV) run --no-sync ruff check --fix --quiet . ; $(UV) run --no-sync ruff format .
 
 clean: ## remove everything that was installed, built or written here
-	rm -rf .local .venv airflow/.venv engines/.venv dist .databricks .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .local .venv airflow/.venv engines/.venv engines/.venv-spark dist .databricks .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
