@@ -9,7 +9,7 @@ export SOURCE COUNTRIES
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
 
-.PHONY: help setup run test up workspace deploy parity bench lint format clean
+.PHONY: help setup run test scenarios up workspace deploy parity bench lint format clean
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -30,9 +30,12 @@ workspace: setup ## the local workspace alone, in the foreground
 deploy: setup ## deploy the bundle: TARGET=local|dev|staging|prod
 	@$(PYTHON) scripts/deploy.py $(TARGET)
 
-test: setup ## all tests
+test: setup ## the tests, the end-to-end run through a real Airflow among them
 	@cd airflow && $(UV) run --no-sync pytest --quiet
-	@$(UV) run --no-sync pytest $(PYTEST)
+	@$(UV) run --no-sync pytest --ignore tests/airflow $(PYTEST)
+
+scenarios: setup ## what happens when Airflow, the network or the workspace fail: minutes, also run by CI
+	@$(UV) run --no-sync pytest tests/airflow $(PYTEST)
 
 bench: setup ## what it costs: each benchmark prints its ratio to an alternative
 	@for script in benchmarks/[a-z]*.py; do \
