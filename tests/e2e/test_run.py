@@ -30,7 +30,8 @@ def test_run_on_the_real_files(start: Start, state: Path) -> None:
     assert run.returncode == 0, out + err
     assert re.search(r"^Switzerland +\d{4} ", out, re.MULTILINE), out
     charts = state / "mounts" / "Volumes" / "main" / "renewables" / "reports"
-    assert sorted(path.name for path in charts.glob("*.png")) == ["shw_CHE.png", "shw_OWID_WRL.png"]
+    names = sorted(path.name for path in charts.glob("*.png"))
+    assert names == ["shw_CHE.png", "shw_OWID_WRL.png", "shw_overview.png"]
     assert processes_of(state) == []
 
 
