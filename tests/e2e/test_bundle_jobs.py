@@ -91,6 +91,12 @@ def test_a_country_that_no_source_reports(
     local_workspace: LocalWorkspace, workspace: WorkspaceProcess
 ) -> None:
     finished = local_workspace("run", "transform", "--param", 'countries=["Norwya"]')
+    newest = workspace.client().jobs.get_run(
+        next(iter(workspace.client().jobs.list_runs())).run_id or 0
+    )
+    report = next(task for task in newest.tasks or () if task.task_key == "report")
+    shown = workspace.client().jobs.get_run_output(report.run_id or 0)
+    assert (shown.error or "").endswith("(iterations: 1)")
     assert "No source reports on 'Norwya' in gold_shw_share: did you mean Norway" in failure(
         workspace, finished
     )

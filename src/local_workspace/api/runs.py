@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from databricks.sdk.service.jobs import RunType, ViewsToExport
@@ -14,7 +15,7 @@ from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.execution.tasks import read_log
 from local_workspace.models import run_view
 from local_workspace.models.json_types import conform
-from local_workspace.models.lifecycle import Phase
+from local_workspace.models.lifecycle import FAILURES, Phase
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run import Run, TaskRun
 from local_workspace.models.run_request import REPAIR_FIELDS, checked_request, checked_token
@@ -159,7 +160,16 @@ def _output(workspace: Workspace, task_run: TaskRun) -> Json:
         case "python_wheel_task" | "spark_python_task":
             logs, truncated = read_log(workspace.state, task_run.run_id, workspace.secrets.redact)
             output |= {"logs": logs, "logs_truncated": truncated}
+        case "for_each_task" if task_run.outcome in FAILURES and "error" not in stored:
+            output |= _iteration_errors(workspace.runs.all_iterations(task_run))
     return output
+
+
+def _iteration_errors(iterations: Sequence[TaskRun]) -> Json:
+    """The most frequent errors of the iterations, so that nobody has to ask each for its own."""
+    stats = run_view.for_each_stats(iterations, len(iterations)).get("error_message_stats", ())
+    errors = [f"{stat['error_message']} (iterations: {stat['count']})" for stat in stats]
+    return {"error": errors[0], "error_trace": "\n".join(errors)} if errors else {}
 
 
 def _truncated(result: str) -> Json:
