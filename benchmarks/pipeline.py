@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/local_workspace", "scripts")]
 
 from parity import spark_server  # noqa: E402
-from serving import Switchboard, plugged_in, running_engine, serving  # noqa: E402
+from serving import session_on_sail  # noqa: E402
 
 from local_workspace.sql.parameters import Parameter, bind  # noqa: E402
 from local_workspace.sql.script import split  # noqa: E402
@@ -97,18 +96,6 @@ def polars_seconds(full: Path, target: Path) -> float:
     return float(subprocess.run([*command, *script], check=True, capture_output=True).stdout)
 
 
-@contextmanager
-def sail(state: Path) -> Iterator[SparkSession]:
-    """A session on Sail with the local workspace's catalog."""
-    board = Switchboard()
-    with (
-        serving(board) as board.url,
-        plugged_in(board, state) as workspace,
-        running_engine(workspace) as engine,
-    ):
-        yield DatabricksSession.builder.remote(engine.remote).create()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=int, nargs="?", default=9_000_000)
@@ -121,7 +108,7 @@ def main() -> None:
         generate(revised, max(1, given.rows // 1000 // YEARS), ("wind",), seed=2)
         polars = polars_seconds(full, Path(folder, "polars"))
         print(f"Polars: {polars:.1f} s")
-        with sail(Path(folder, "state")) as spark:
+        with session_on_sail(Path(folder, "state")) as spark:
             seconds = measure("Sail", spark, "main", full, revised)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"Sail / Polars = {seconds / polars:.1f}; this process peaked at {peak:.0f} MB")

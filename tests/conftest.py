@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
-from serving import Switchboard, plugged_in, running_engine, serving
+from serving import session_on_sail
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,18 +42,7 @@ def sail_session(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[], AbstractContextManager[SparkSession]]:
     """A session on Sail beside that of another engine."""
-    return lambda: _sail(tmp_path_factory.mktemp("sail"))
-
-
-@contextmanager
-def _sail(state: Path) -> Iterator[SparkSession]:
-    board = Switchboard()
-    with (
-        serving(board) as board.url,
-        plugged_in(board, state) as workspace,
-        running_engine(workspace) as engine,
-    ):
-        yield DatabricksSession.builder.remote(engine.remote).create()
+    return lambda: session_on_sail(tmp_path_factory.mktemp("sail"))
 
 
 @contextmanager
@@ -68,4 +57,4 @@ def _databricks(_: Path) -> Iterator[SparkSession]:
     yield DatabricksSession.builder.create()
 
 
-ENGINES = {"sail": _sail, "spark": _spark, "databricks": _databricks}
+ENGINES = {"sail": session_on_sail, "spark": _spark, "databricks": _databricks}

@@ -13,6 +13,8 @@ from typing import Any
 from unittest import mock
 
 import uvicorn
+from databricks.connect import DatabricksSession
+from pyspark.sql import SparkSession
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_workspace.api import app as api
@@ -117,3 +119,15 @@ def running_engine(workspace: CatalogWorkspace) -> Iterator[Engine]:
             yield engine
         finally:
             asyncio.run_coroutine_threadsafe(engine.stop(), loop).result()
+
+
+@contextmanager
+def session_on_sail(state: Path) -> Iterator[SparkSession]:
+    """A Spark session on Sail, with the catalog of a workspace on the folder `state`."""
+    board = Switchboard()
+    with (
+        serving(board) as board.url,
+        plugged_in(board, state) as workspace,
+        running_engine(workspace) as engine,
+    ):
+        yield DatabricksSession.builder.remote(engine.remote).create()
