@@ -63,7 +63,7 @@ class Workspace:
             warehouse=self.warehouse,
             libraries=Libraries(state.libraries),
             faults=self.faults,
-            redact=self.secrets.redact,
+            redactor=self.secrets.redactor,
             environment=self.task_environment,
             spark_remote=lambda: self.engine.remote,
         )

@@ -35,7 +35,7 @@ class TaskExecutor:
         warehouse: Warehouse,
         libraries: Libraries,
         faults: Faults,
-        redact: Callable[[str], str],
+        redactor: Callable[[], Callable[[str], str]],
         environment: Callable[[], dict[str, str]],
         spark_remote: Callable[[], str],
     ) -> None:
@@ -45,7 +45,7 @@ class TaskExecutor:
         self._warehouse = warehouse
         self._libraries = libraries
         self._faults = faults
-        self._redact = redact
+        self._redactor = redactor
         self._environment = environment
         self._spark_remote = spark_remote
         self._kinds: dict[str, Callable[[Attempt], Awaitable[Ending]]] = {
@@ -172,7 +172,7 @@ class TaskExecutor:
         events = _Events(attempt, self._state.mounts)
         exit = await self._processes.run(spec, events)
         ending = events.ending(exit)
-        return Ending(ending.termination, _each_text(ending.output, self._redact))
+        return Ending(ending.termination, _each_text(ending.output, self._redactor()))
 
     async def _library_paths(self, attempt: Attempt) -> list[str]:
         """The task's libraries, or those of its environment, installed: folders for the front of sys.path."""

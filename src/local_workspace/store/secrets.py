@@ -6,6 +6,7 @@ https://docs.databricks.com/aws/en/security/secrets/
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_workspace.errors import (
@@ -92,13 +93,22 @@ class Secrets:
             self.get(scope, key)
             self._db.execute("DELETE FROM secrets WHERE scope = ? AND key = ?", (scope, key))
 
+    def redactor(self) -> Callable[[str], str]:
+        """Takes the values of the secrets as they are now out of any number of texts."""
+        rows = self._db.all("SELECT value FROM secrets ORDER BY length(value) DESC")
+        values = [bytes(row["value"]).decode(errors="replace") for row in rows]
+        hidden = [value for value in values if len(value) >= SHORTEST_REDACTED]
+
+        def redact(text: str) -> str:
+            for value in hidden:
+                text = text.replace(value, REDACTED)
+            return text
+
+        return redact
+
     def redact(self, text: str) -> str:
         """`text` without the values of secrets, as Databricks shows the output of a task."""
-        for row in self._db.all("SELECT value FROM secrets ORDER BY length(value) DESC"):
-            value = bytes(row["value"]).decode(errors="replace")
-            if len(value) >= SHORTEST_REDACTED:
-                text = text.replace(value, REDACTED)
-        return text
+        return self.redactor()(text)
 
     def _has_scope(self, scope: str) -> bool:
         return self._db.one("SELECT 1 FROM secret_scopes WHERE scope = ?", (scope,)) is not None
