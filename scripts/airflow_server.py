@@ -6,6 +6,7 @@ What the pipeline did is kept by the workspace.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -169,6 +170,9 @@ class Airflow:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
+            # Else each component that starts first in an empty AIRFLOW_HOME may make one of its own, or have none,
+            # and the triggerer cannot read a connection that was saved in the UI.
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW_CONN_DATABRICKS_DEFAULT": json.dumps(connection),
             **self._settings,
         }
