@@ -9,7 +9,7 @@ from support.airflow_bench import Bench
 from support.launcher import processes_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     state = tmp_path_factory.mktemp("airflow")
     bench = Bench(state)

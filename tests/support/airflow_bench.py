@@ -33,6 +33,9 @@ from airflow_server import COMPONENTS, Airflow, quoted
 from environments import SetupError, clean_environment
 
 INGEST, TRANSFORM = "renewables_ingest", "renewables_transform"
+IMPATIENT, WORKFLOW, STATEMENTS = "impatient", "workflow", "statements"
+TRIGGERED = (INGEST, IMPATIENT, WORKFLOW, STATEMENTS)
+"""The DAGs that scenarios start."""
 NOTEBOOK = "/Workspace/Shared/write_a_row"
 SCHEMA = "main.scenarios"
 GATES = "/Volumes/main/scenarios/gates"
@@ -143,8 +146,8 @@ class DagRun:
         until(lambda: states.items() <= self.states().items(), f"{states} of {self.run_id}")
 
     def until_polled(self, task_id: str) -> None:
-        """Wait until the triggerer has asked for the state of the job run."""
-        until(lambda: "sleeping for" in self.log(task_id), f"a poll of {task_id} of {self.run_id}")
+        """Wait until the triggerer, or the worker, has asked for the state of what it waits for."""
+        until(lambda: "leeping for" in self.log(task_id), f"a poll of {task_id} of {self.run_id}")
 
     def end(self) -> dict[str, str]:
         """The states of all tasks when the DAG run has ended."""
@@ -163,6 +166,10 @@ class DagRun:
     def tries(self, task_id: str) -> int:
         instance = self.airflow.call("GET", f"{self._path}/taskInstances/{task_id}")
         return int(instance["try_number"])
+
+    def xcom(self, task_id: str, key: str) -> Any:
+        path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.airflow.call("GET", path)["value"]
 
     def link(self, task_id: str, name: str) -> Any:
         links = self.airflow.call("GET", f"{self._path}/taskInstances/{task_id}/links")
@@ -199,12 +206,12 @@ class Bench:
         self.airflow = Airflow(free_port(), state, {**SETTINGS, **(settings or {})})
 
     def start(self) -> None:
-        self.airflow.start(self.port, str(self.client.config.token))
+        self.airflow.start(self.port, self.token)
         self._prepare_workspace()
-        self.airflow.wait_until_ready([INGEST, TRANSFORM, "impatient", "crowd"])
+        self.airflow.wait_until_ready([*TRIGGERED, TRANSFORM, "crowd"])
         self.connect()
         self.airflow.set_variable("databricks_job_ids", {})
-        for dag_id in (INGEST, "impatient"):
+        for dag_id in TRIGGERED:
             self.airflow.unpause(dag_id)
 
     def stop(self) -> None:
@@ -266,6 +273,14 @@ class Bench:
     def clear_faults(self) -> None:
         self.client.api_client.do("DELETE", "/api/local/faults")
 
+    @property
+    def token(self) -> str:
+        return str(self.client.config.token)
+
+    def statement_state(self, statement_id: str) -> str:
+        answer: Any = self.client.api_client.do("GET", f"/api/2.0/sql/statements/{statement_id}")
+        return str(answer["status"]["state"])
+
     def restart_workspace(self) -> None:
         """On the same state and port, after it was killed."""
         self.workspace.kill()
@@ -274,15 +289,21 @@ class Bench:
     # Airflow
 
     def connect(self) -> None:
-        connection = {
+        self.airflow.call("POST", "connections", self._connection(self.token))
+
+    def test_connection(self, token: str) -> Any:
+        """What the button of the UI shows."""
+        return self.airflow.call("POST", "connections/test", self._connection(token))
+
+    def _connection(self, token: str) -> dict[str, Any]:
+        return {
             "connection_id": "databricks_default",
             "conn_type": "databricks",
             "schema": "http",
             "host": "127.0.0.1",
             "port": self.port,
-            "password": self.client.config.token,
+            "password": token,
         }
-        self.airflow.call("POST", "connections", connection)
 
     def disconnect(self) -> None:
         self.airflow.call("DELETE", "connections/databricks_default")
@@ -322,7 +343,7 @@ class Bench:
 
     def end_dag_runs(self) -> None:
         """Fail what is still active."""
-        for dag_id in (INGEST, "impatient"):
+        for dag_id in TRIGGERED:
             for run in self.airflow.dag_runs(dag_id):
                 if run["state"] not in ENDED:
                     path = f"dags/{dag_id}/dagRuns/{quoted(run['dag_run_id'])}"
