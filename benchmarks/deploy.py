@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from databricks.sdk import WorkspaceClient
@@ -32,14 +34,14 @@ def main() -> None:
         measure("bundle deploy", lambda: deploy(bundle, "local", {}, client, _say_nothing), build)
         start = cold_start("import databricks.sdk")
         line("importing the SDK for local-workspace deploy", start, None, "uv build --wheel", build)
-        if shutil.which("databricks"):
+        cli = Cli(bundle, read_env_file(served.state.env_file))
+        if cli.is_there:
             shutil.rmtree(bundle / "dist")
-            cli = ("databricks", "bundle", "deploy", "--target", "local")
-            address = read_env_file(served.state.env_file)
-            measure("bundle deploy by the CLI", lambda: _run(bundle, address, *cli), build)
+            deploy_by_cli = partial(cli.run, "bundle", "deploy", "--target", "local")
+            measure("bundle deploy by the CLI", deploy_by_cli, build)
         else:
-            print("databricks is not on PATH: its own bundle deploy is not measured")
-        import_files(client, Path(folder))
+            print("databricks is not on PATH: what it takes itself is not measured")
+        import_files(client, Path(folder, "files"), cli)
 
 
 def measure(name: str, action: Callable[[], object], build: float) -> None:
@@ -47,7 +49,8 @@ def measure(name: str, action: Callable[[], object], build: float) -> None:
         line(f"{name}, {state}", timed(action), limit, "uv build --wheel", build)
 
 
-def import_files(client: WorkspaceClient, folder: Path) -> None:
+def import_files(client: WorkspaceClient, folder: Path, cli: Cli) -> None:
+    folder.mkdir()
     content = {f"file_{number}.txt": b"content\n" * 100 for number in range(FILES)}
     written = timed(lambda: [(folder / name).write_bytes(data) for name, data in content.items()])
     root = "/api/2.0/workspace-files/import-file/Shared/imported"
@@ -59,6 +62,24 @@ def import_files(client: WorkspaceClient, folder: Path) -> None:
 
     imported = timed(lambda: [post(name, data) for name, data in content.items()])
     line(f"import of {FILES} files", imported, 5000, "writing them", written)
+    if cli.is_there:
+        imported = timed(lambda: cli.run("workspace", "import-dir", str(folder), "/Shared/by-cli"))
+        line(f"import of {FILES} files by the CLI", imported, 5000, "writing them", written)
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The Databricks CLI in the folder of a bundle; `environment` is the workspace's."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def is_there(self) -> bool:
+        return shutil.which("databricks") is not None
+
+    def run(self, *arguments: str) -> None:
+        _run(self.folder, self.environment, "databricks", *arguments)
 
 
 def _say_nothing(_: str) -> None:

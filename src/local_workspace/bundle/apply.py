@@ -70,13 +70,23 @@ class Applier:
     def _deploy(self, key: str, settings: dict[str, Any]) -> str:
         kind = self._kind(key)
         known = self._state.entries.get(key)
-        identity = known.id if known else kind.find(settings, self._taken())
+        identity = known.id if known else kind.find(settings, self._may_take)
         if identity is not None:
             try:
                 return kind.update(identity, settings)
             except NotFound:
                 pass  # Somebody has deleted it: it is made anew, as the CLI does.
         return kind.create(settings)
+
+    def _may_take(self, identity: str, created_at: int | None) -> bool:
+        """Whether an object is of a key that the bundle no longer has, or of a deployment that died before it saved.
+
+        One that is older than the state and not in it has been unbound (`databricks bundle deployment unbind`).
+        """
+        keys = [key for key, entry in self._state.entries.items() if entry.id == identity]
+        if keys:
+            return not any(key in self._settings for key in keys)
+        return created_at is None or created_at >= self._state.saved_at
 
     def _apply_permissions(self, key: str, permissions: list[dict[str, Any]]) -> None:
         object_path = f"/jobs/{self._state.entries[key].id}"

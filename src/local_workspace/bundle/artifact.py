@@ -1,15 +1,11 @@
-"""Building what a bundle ships, and finding the built files.
-
-A build runs only if the content of the sources has changed since the last one; their hash is kept beside the result.
-"""
+"""Building what a bundle ships, and finding the built files."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +25,16 @@ def with_paths(artifacts: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: _with_paths(name, artifact, root) for name, artifact in artifacts.items()}
 
 
-def build(
-    name: str, artifact: dict[str, Any], hashes: Mapping[str, str], progress: Callable[[str], None]
-) -> None:
-    """Run the artifact's build command unless its files are there and fit the sources.
-
-    `hashes` are the sources' content hashes by path. Raises BuildFailed with the command's output.
-    """
+def build(name: str, artifact: dict[str, Any], progress: Callable[[str], None]) -> None:
+    """Run the artifact's build command, if it has one; BuildFailed with the command's output."""
     command = artifact.get("build")
     if not command:
         return
-    record = _record(name, artifact)
-    wanted = _digest(command, hashes)
-    if files_of(artifact) and record.is_file() and record.read_text() == wanted:
-        return
     progress(f"building {name}")
-    record.unlink(missing_ok=True)
     _run(name, command, Path(artifact["path"]))
     if not files_of(artifact):
         patterns = ", ".join(file["source"] for file in artifact["files"])
         raise BuildFailed(f"The build of artifact {name} ({command}) made no file {patterns}.")
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(wanted)
 
 
 def files_of(artifact: dict[str, Any]) -> list[Path]:
@@ -87,15 +71,6 @@ def _with_paths(name: str, artifact: dict[str, Any], root: Path) -> dict[str, An
 
 def _absolute(path: str, root: Path) -> Path:
     return Path(os.path.normpath(root / rooted(path)))
-
-
-def _record(name: str, artifact: dict[str, Any]) -> Path:
-    return Path(artifact["files"][0]["source"]).parent / f".{name}.sources"
-
-
-def _digest(command: str, hashes: Mapping[str, str]) -> str:
-    lines = [command, *(f"{path} {hashes[path]}" for path in sorted(hashes))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _run(name: str, command: str, folder: Path) -> None:

@@ -6,12 +6,10 @@ warning; a `${...}` stays until it has been resolved.
 
 from __future__ import annotations
 
-import functools
 import logging
-import types
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -20,6 +18,7 @@ from local_workspace.bundle.interpolate import is_reference
 from local_workspace.bundle.located import place
 from local_workspace.bundle.scalars import text_of
 from local_workspace.bundle.schema import Unsupported
+from local_workspace.fields import hints, required, without_none
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def conform(value: Any, wanted: Any, key: str, file: str = "") -> Any:
 
     Raises InvalidSetting for a value of another kind, UnsupportedSetting for what this deployer refuses.
     """
-    wanted = _without_none(wanted)
+    wanted = without_none(wanted)
     where = place(value) or (f"{file}: " if file else "")
     if wanted is Unsupported:
         raise UnsupportedSetting(f"{where}{key} is not supported by the local deployer.")
@@ -56,14 +55,14 @@ def conform(value: Any, wanted: Any, key: str, file: str = "") -> Any:
 
 def without_empty_texts(value: Any, wanted: Any) -> Any:
     """`value` without the optional fields that hold an empty text: they are not sent."""
-    wanted = _without_none(wanted)
+    wanted = without_none(wanted)
     if is_dataclass(wanted) and isinstance(value, dict):
         dataclass: Any = wanted
-        hints, required = _hints(dataclass), _required(dataclass)
+        types_by_name, needed = hints(dataclass), required(dataclass)
         return {
-            name: without_empty_texts(field, hints.get(name, Any))
+            name: without_empty_texts(field, types_by_name.get(name, Any))
             for name, field in value.items()
-            if field != "" or name in required
+            if field != "" or name in needed
         }
     arguments = typing.get_args(wanted)
     if isinstance(value, list) and arguments:
@@ -75,18 +74,18 @@ def without_empty_texts(value: Any, wanted: Any) -> Any:
 
 def missing_fields(value: dict[str, Any], wanted: Any) -> list[str]:
     """The required fields that `value` lacks."""
-    return sorted(name for name in _required(wanted) if value.get(name) in (None, ""))
+    return sorted(name for name in required(wanted) if value.get(name) in (None, ""))
 
 
 def _conform_fields(value: dict[str, Any], wanted: Any, key: str, file: str) -> dict[str, Any]:
-    hints = _hints(wanted)
+    known = hints(wanted)
     conformed = {}
     for name, field in value.items():
         path = f"{key}.{name}" if key else name
-        if name not in hints:
-            _report_unknown(wanted, path, file, hints)
+        if name not in known:
+            _report_unknown(wanted, path, file, known)
         elif field is not None:
-            conformed[name] = conform(field, hints[name], path, file)
+            conformed[name] = conform(field, known[name], path, file)
     return conformed
 
 
@@ -100,10 +99,10 @@ def _conform_entries(value: dict[str, Any], wanted: Any, key: str, file: str) ->
     }
 
 
-def _report_unknown(wanted: Any, path: str, file: str, hints: dict[str, Any]) -> None:
+def _report_unknown(wanted: Any, path: str, file: str, known: dict[str, Any]) -> None:
     if getattr(wanted, "refuses_unknown", False):
         raise UnsupportedSetting(
-            f"{file}: {path} is not supported by the local workspace ({', '.join(hints)} are)."
+            f"{file}: {path} is not supported by the local workspace ({', '.join(known)} are)."
         )
     logger.warning("%s: unknown field %s is ignored", file, path)
 
@@ -147,27 +146,6 @@ def _parse[T](parse: Callable[[Any], T], value: Any) -> T | None:
         return parse(value)
     except (TypeError, ValueError):
         return None
-
-
-@functools.cache
-def _hints(wanted: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(wanted)
-    return {field.name: hints[field.name] for field in fields(wanted)}
-
-
-@functools.cache
-def _required(wanted: Any) -> frozenset[str]:
-    return frozenset(
-        field.name
-        for field in fields(wanted)
-        if field.default is MISSING and field.default_factory is MISSING
-    )
-
-
-def _without_none(wanted: Any) -> Any:
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        (wanted,) = (part for part in typing.get_args(wanted) if part is not type(None))
-    return wanted
 
 
 def _name(wanted: Any) -> str:

@@ -61,9 +61,12 @@ def deploy(
     variables: Mapping[str, str],
     client: WorkspaceClient,
     progress: Callable[[str], None],
+    *,
+    force_lock: bool = False,
 ) -> Summary:
     """Deploy the bundle in `root` to `target` (None: the default); `progress` gets a line per step.
 
+    `force_lock` takes over the lock of a deployment that has died.
     Raises a BundleError that names what is wrong and the remedy; what the API refuses comes as the SDK's errors.
     """
     root = root.resolve()
@@ -79,6 +82,7 @@ def deploy(
 
     remote = RemoteFolder(client, config["workspace"]["state_path"])
     lock = config["bundle"].get("deployment", {}).get("lock", {})
+    lock = {**lock, "force": force_lock or lock.get("force", False)}
     user = config["workspace"]["current_user"]["userName"]
     with deployment_lock(remote, lock, user):
         progress("uploading files")
@@ -103,14 +107,7 @@ def _build(config: dict[str, Any], progress: Callable[[str], None]) -> list[Path
     """Build all artifacts; their files."""
     built: list[Path] = []
     for name, settings in config.get("artifacts", {}).items():
-        folder = Path(settings["path"])
-        results = {Path(file["source"]).parent for file in settings["files"]}
-        sources = [
-            path
-            for path in sync.list_files(folder)
-            if not any((folder / path).is_relative_to(result) for result in results)
-        ]
-        artifact.build(name, settings, sync.hash_files(folder, sources), progress)
+        artifact.build(name, settings, progress)
         built += artifact.files_of(settings)
     return built
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from local_workspace.bundle.errors import InvalidVariable, ReferenceCycle, UnknownVariable
-from local_workspace.bundle.located import Located, place
+from local_workspace.bundle.located import Located, map_texts, place
 from local_workspace.bundle.scalars import text_of
 
 _NAME = r"[^\W\d_][^\W_]*(?:[-_]+[^\W_]+)*"
@@ -80,13 +80,7 @@ class _Resolver:
         self._known: dict[str, Any] = {}
 
     def resolve(self, value: Any, chain: tuple[str, ...]) -> Any:
-        if isinstance(value, dict):
-            return {name: self.resolve(item, chain) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self.resolve(item, chain) for item in value]
-        if isinstance(value, str) and "${" in value:
-            return self._resolve_text(value, chain)
-        return value
+        return map_texts(value, lambda text: self._resolve_text(text, chain))
 
     def _resolve_text(self, text: str, chain: tuple[str, ...]) -> Any:
         whole = _REFERENCE.fullmatch(text)

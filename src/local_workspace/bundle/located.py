@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 from typing import Any
 
 
@@ -23,6 +24,15 @@ class Located(str):
     def same_place(self, text: str) -> Located:
         """Other text, as if it had been written here."""
         return Located(text, self.file, self.line)
+
+
+def map_texts(value: Any, change: Callable[[str], Any]) -> Any:
+    """Plain data with each text as `change` gives it; keys stay."""
+    if isinstance(value, dict):
+        return {name: map_texts(item, change) for name, item in value.items()}
+    if isinstance(value, list):
+        return [map_texts(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def place(value: Any) -> str:

@@ -51,8 +51,7 @@ def _acquire(state: RemoteFolder, content: dict[str, Any]) -> None:
         held = state.read_json(LOCK_FILE) or {}
         raise DeploymentLocked(
             f"{state.at(LOCK_FILE)}: {held.get('User', 'somebody')} has been deploying this target since "
-            f"{held.get('AcquisitionTime', 'just now')}. Wait for it; if it has died, deploy with "
-            "bundle.deployment.lock.force: true."
+            f"{held.get('AcquisitionTime', 'just now')}. Wait for it; if it has died, deploy with --force-lock."
         ) from None
 
 

@@ -46,6 +46,13 @@ class RemoteFolder:
         data = json.loads(base64.b64decode(exported.content or ""))
         return data if isinstance(data, dict) else None
 
+    def modified_at(self, name: str) -> int:
+        """When it was last written, in milliseconds; 0 where there is nothing."""
+        try:
+            return self._client.workspace.get_status(self.at(name)).modified_at or 0
+        except NotFound:
+            return 0
+
     def write_json(self, name: str, data: dict[str, Any], *, overwrite: bool = True) -> None:
         """As `write`, with an object as JSON."""
         self.write(name, json.dumps(data, indent=1).encode(), overwrite=overwrite)

@@ -29,7 +29,7 @@ from local_workspace.bundle.conform import conform, missing_fields, without_empt
 from local_workspace.bundle.errors import InvalidSetting
 from local_workspace.bundle.identity import current_user
 from local_workspace.bundle.load import load
-from local_workspace.bundle.located import rooted
+from local_workspace.bundle.located import map_texts, rooted
 from local_workspace.bundle.paths import PathTranslator
 
 _KNOWN_EARLY = ("bundle", "workspace", "variables")
@@ -62,8 +62,9 @@ def resolve(
     `given` are variables' values. The client is asked who the user is and for what variables look up.
     Raises a BundleError that names what is wrong, where, and what to do.
     """
-    resolved: dict[str, Any] = _plain(resolve_bundle(root, target, given, client).config)
-    return resolved
+    config = resolve_bundle(root, target, given, client).config
+    plain: dict[str, Any] = map_texts(config, str)
+    return plain
 
 
 def resolve_bundle(
@@ -197,15 +198,6 @@ def _resolve_volume_paths(resources: dict[str, Any]) -> dict[str, Any]:
 def _rooted(sync: dict[str, Any]) -> dict[str, Any]:
     """Patterns relative to the bundle's root, wherever they are written."""
     return {name: [rooted(pattern) for pattern in patterns] for name, patterns in sync.items()}
-
-
-def _plain(value: Any) -> Any:
-    """The configuration as JSON has it."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def _without_empty(config: dict[str, Any]) -> dict[str, Any]:

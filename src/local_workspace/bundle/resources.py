@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,9 @@ from local_workspace.bundle.errors import DestructiveChange
 _UNITY_CATALOG = "/api/2.1/unity-catalog"
 _JOBS = "/api/2.2/jobs"
 
+MayTake = Callable[[str, int | None], bool]
+"""Gets an id and when it was made (ms; None where there can be only one of its name)."""
+
 
 class Kind(ABC):
     """What can be done with the resources of one kind; settings are the JSON that the API gets."""
@@ -23,8 +26,8 @@ class Kind(ABC):
         self._client = client
 
     @abstractmethod
-    def find(self, settings: dict[str, Any], taken: Collection[str]) -> str | None:
-        """The id of one that an earlier deployment made but did not live to record, and that is not `taken`."""
+    def find(self, settings: dict[str, Any], may_take: MayTake) -> str | None:
+        """The id of one that fits the settings and that the deployment `may_take`."""
 
     @abstractmethod
     def create(self, settings: dict[str, Any]) -> str:
@@ -55,12 +58,12 @@ class Kind(ABC):
 
 
 class Jobs(Kind):
-    def find(self, settings: dict[str, Any], taken: Collection[str]) -> str | None:
+    def find(self, settings: dict[str, Any], may_take: MayTake) -> str | None:
         for job in self._client.jobs.list(name=settings["name"]):
             deployment = job.settings.deployment if job.settings else None
             path = deployment.metadata_file_path if deployment else None
             is_ours = path == settings["deployment"]["metadata_file_path"]
-            if is_ours and str(job.job_id) not in taken:
+            if is_ours and may_take(str(job.job_id), job.created_time):
                 return str(job.job_id)
         return None
 
@@ -92,13 +95,13 @@ class _CatalogObjects(Kind):
     page: str
     name_fields: tuple[str, ...]
 
-    def find(self, settings: dict[str, Any], taken: Collection[str]) -> str | None:
+    def find(self, settings: dict[str, Any], may_take: MayTake) -> str | None:
         identity = self._full_name(settings)
         try:
             self.read(identity)
         except NotFound:
             return None
-        return None if identity in taken else identity
+        return identity if may_take(identity, None) else None
 
     def create(self, settings: dict[str, Any]) -> str:
         return str(self._do("POST", f"{_UNITY_CATALOG}/{self.path}", settings)["full_name"])

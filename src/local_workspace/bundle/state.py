@@ -40,11 +40,15 @@ class Entry:
 
 
 class ResourceState:
-    """Deployed resources by key (`resources.jobs.ingest`); each change is saved at once."""
+    """Deployed resources by key (`resources.jobs.ingest`); each change is saved at once.
+
+    `saved_at` (ms) is when an earlier deployment last saved them, 0 before the first.
+    """
 
     def __init__(self, remote: RemoteFolder, local_copy: Path | None = None) -> None:
         self._remote = remote
         self._local_copy = local_copy
+        self.saved_at = remote.modified_at(RESOURCES_FILE)
         stored = remote.read_json(RESOURCES_FILE) or {}
         _check_version(stored, remote.at(RESOURCES_FILE))
         self._lineage = stored.get("lineage") or str(uuid.uuid4())

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from local_workspace.bundle.errors import InvalidSetting
-from local_workspace.bundle.located import Located
+from local_workspace.bundle.located import Located, map_texts
 
 _SUBFOLDERS = {
     "file_path": "files",
@@ -37,14 +37,12 @@ def with_default_paths(
 
 def without_doubled_prefix(value: Any) -> Any:
     """`/Workspace${workspace.root_path}` and the like without the prefix, which the path has already."""
-    if isinstance(value, dict):
-        return {name: without_doubled_prefix(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [without_doubled_prefix(item) for item in value]
-    if isinstance(value, str) and _PREFIXED_REFERENCE.search(value):
-        text = _PREFIXED_REFERENCE.sub(r"\1", value)
-        return value.same_place(text) if isinstance(value, Located) else text
-    return value
+
+    def shortened(text: str) -> str:
+        short = _PREFIXED_REFERENCE.sub(r"\1", text)
+        return text.same_place(short) if isinstance(text, Located) else short
+
+    return map_texts(value, shortened)
 
 
 def _with_prefix(path: str) -> str:

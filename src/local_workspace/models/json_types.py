@@ -6,18 +6,17 @@ Fields that the type does not have stay as they are: nobody reads them.
 
 from __future__ import annotations
 
-import functools
 import json
-import types
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
 from databricks.sdk.service.jobs import GitProvider, PerformanceTarget
 
 from local_workspace.errors import InvalidParameterValue, MalformedRequest
+from local_workspace.fields import hints, required, without_none
 
 _OPEN_CHOICES = (GitProvider, PerformanceTarget)
 """Any case is fine for a provider, and Databricks drops performance targets that it does not know."""
@@ -29,7 +28,7 @@ def conform(value: Any, wanted: Any, field: str) -> Any:
 
     Raises MalformedRequest for JSON of another kind, InvalidParameterValue for a bad or missing value.
     """
-    wanted = _without_none(wanted)
+    wanted = without_none(wanted)
     if is_dataclass(wanted):
         return _conform_fields(value, wanted, field)
     match typing.get_origin(wanted), typing.get_args(wanted):
@@ -114,32 +113,12 @@ def _choice(value: Any, wanted: type[Enum], field: str) -> str:
 def _conform_fields(value: Any, wanted: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong_kind(field, "object", value)
-    hints, prefix = _hints(wanted), f"{field}." if field else ""
-    for name in _required(wanted):
+    known, prefix = hints(wanted), f"{field}." if field else ""
+    for name in required(wanted):
         if value.get(name) is None:
             raise InvalidParameterValue(f"Missing required field: {prefix}{name}")
     return {
-        name: conform(element, hints.get(name, Any), f"{prefix}{name}")
+        name: conform(element, known.get(name, Any), f"{prefix}{name}")
         for name, element in value.items()
         if element is not None
     }
-
-
-@functools.cache
-def _hints(wanted: Any) -> dict[str, Any]:
-    return typing.get_type_hints(wanted)
-
-
-@functools.cache
-def _required(wanted: Any) -> tuple[str, ...]:
-    return tuple(
-        field.name
-        for field in fields(wanted)
-        if field.default is MISSING and field.default_factory is MISSING
-    )
-
-
-def _without_none(wanted: Any) -> Any:
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        (wanted,) = (kind for kind in typing.get_args(wanted) if kind is not type(None))
-    return wanted

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
+from databricks.sdk.service.workspace import ImportFormat
 from workspace_parts import BundleWorkspace
 
 from local_workspace.bundle import resources
@@ -305,6 +306,29 @@ def test_a_deployment_that_died_between_creating_and_remembering_makes_no_twins(
     assert len(list(client.jobs.list())) == 2
 
 
+def test_an_unbound_job_is_left_alone_and_a_bound_one_is_taken(
+    run: Deploy, client: WorkspaceClient
+) -> None:
+    unbound = run().job_ids["orders"]
+    found = client.jobs.create(name="found").job_id
+    path = f"{ROOT}/state/resources.json"
+    with client.workspace.download(path) as file:
+        stored = json.load(file)
+    # As `databricks bundle deployment unbind orders` and `... bind audit <id>` do.
+    del stored["state"]["resources.jobs.orders"]
+    stored["state"]["resources.jobs.audit"] = {"__id__": str(found), "state": {}}
+    client.workspace.upload(
+        path, json.dumps(stored).encode(), format=ImportFormat.RAW, overwrite=True
+    )
+
+    after = run().job_ids
+
+    assert after["audit"] == found
+    assert after["orders"] != unbound
+    assert settings(client, found)["name"] == "shop_audit"
+    assert settings(client, unbound)["name"] == "shop_orders"
+
+
 def test_what_failed_half_way_is_finished_by_the_next(
     run: Deploy, client: WorkspaceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,7 +390,11 @@ def lock(workspace: BundleWorkspace, client: WorkspaceClient) -> Callable[..., P
 
 
 def test_a_held_lock_is_respected(
-    run: Deploy, lock: Callable[..., Path], edit: Callable[..., None]
+    run: Deploy,
+    lock: Callable[..., Path],
+    edit: Callable[..., None],
+    project: Path,
+    client: WorkspaceClient,
 ) -> None:
     process = psutil.Process()
     host = {"Host": socket.gethostname(), "ProcessStarted": process.create_time()}
@@ -376,10 +404,12 @@ def test_a_held_lock_is_respected(
             run()
         assert str(refusal.value) == (
             f"{ROOT}/state/deploy.lock: ann has been deploying this target since "
-            "2026-01-01T00:00:00Z. Wait for it; if it has died, deploy with "
-            "bundle.deployment.lock.force: true."
+            "2026-01-01T00:00:00Z. Wait for it; if it has died, deploy with --force-lock."
         )
         assert file.exists()
+    deploy(project, None, {}, client, lambda _: None, force_lock=True)
+    assert not file.exists()
+    file = lock()
     edit("databricks.yml", "{name: shop}", "{name: shop, deployment: {lock: {force: true}}}")
     run()
     assert not file.exists()
