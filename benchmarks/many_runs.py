@@ -6,7 +6,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from databricks.sdk import WorkspaceClient
-from measuring import Connection, Json, create_job, line, percentile, post, timed, workspace
+from measuring import (
+    Connection,
+    Json,
+    create_job,
+    line,
+    notebook_task,
+    percentile,
+    post,
+    timed,
+    workspace,
+)
 
 WAITING = 200
 POLLERS = 4
@@ -16,7 +26,6 @@ FEW = 10
 LIST = "/api/2.2/jobs/runs/list?limit=25"
 
 HOLDS: Json = {"op": "EQUAL_TO", "left": "1", "right": "1"}
-FAILS: Json = {"op": "GREATER_THAN", "left": "no number", "right": "1"}
 
 
 def main() -> None:
@@ -45,9 +54,11 @@ def finished(client: WorkspaceClient) -> None:
 def waiting(client: WorkspaceClient) -> None:
     """runs/get while all runs wait for a retry, against one client that polls one run."""
     patient = {"max_retries": 1, "min_retry_interval_millis": 3_600_000}
-    job_id = create_job(client, {"condition_task": FAILS, **patient}, timeout_seconds=0)
+    job_id = create_job(client, {**notebook_task("/Shared/missing"), **patient})
     runs = [int(post(client, "run-now", {"job_id": job_id})["run_id"]) for _ in range(WAITING)]
     connection = Connection(client)
+    states = {connection.get(get(run_id))["tasks"][-1]["status"]["state"] for run_id in runs}
+    assert states == {"WAITING"}, states
     alone = [timed(lambda: connection.get(get(runs[0]))) for _ in range(200)]
     with ThreadPoolExecutor(POLLERS) as pool:
         polled = pool.map(lambda n: poll(client, runs[n::POLLERS]), range(POLLERS))

@@ -61,6 +61,7 @@ class ScriptedWorkspace:
         workspace.conductor = Conductor(
             jobs=workspace.jobs,
             runs=workspace.runs,
+            task_runs=workspace.task_runs,
             execute=self.tasks.execute,
             host=lambda: workspace.url,
         )

@@ -154,6 +154,15 @@ def test_several_repairs_count_and_need_the_latest_id(scripted: ScriptedWorkspac
     assert [task["attempt_number"] for task in entries(view, "a")] == [0, 1, 0, 1, 0]
 
 
+def test_a_task_that_never_ran_was_executed_no_time(scripted: ScriptedWorkspace) -> None:
+    scripted.tasks.endings["a"] = [False, True]
+    counts = {"own": "{{task.execution_count}}", "up": "{{tasks.a.execution_count}}"}
+    run = scripted.run(scripted.create(notebook("a"), notebook("b", "a", parameters=counts)))
+    scripted.repair(run["run_id"], rerun_all_failed_tasks=True)
+    sent = scripted.tasks.attempts[-1].settings["notebook_task"]["base_parameters"]
+    assert sent == {"own": "1", "up": "2"}
+
+
 def test_job_parameters_are_those_of_the_repair(scripted: ScriptedWorkspace) -> None:
     """They are not carried over: what a repair does not send has its default again."""
     run = failed_chain(scripted, parameters=[{"name": "p", "default": "1"}])
@@ -225,6 +234,12 @@ def test_only_the_failed_iterations_run_again(scripted: ScriptedWorkspace) -> No
         if a.task_run.task_key == "i"
     ]
     assert values == ["x", "y", "z", "y", "y"]
+    counts = [
+        a.settings["notebook_task"]["base_parameters"]["n"]
+        for a in scripted.tasks.attempts
+        if a.task_run.task_key == "i"
+    ]
+    assert counts == ["1", "1", "1", "2", "3"]
     newest = entries(second, "loop")[-1]
     view = scripted.get("runs/get", run_id=newest["run_id"], include_history=True)
     assert sorted(i["state"]["result_state"] for i in view["iterations"]) == ["SUCCESS"] * 3

@@ -185,6 +185,17 @@ def test_a_token_names_one_run_for_good(scripted: ScriptedWorkspace) -> None:
     )
 
 
+def test_a_token_outlives_its_job(scripted: ScriptedWorkspace) -> None:
+    job_id = scripted.create(notebook("a"))
+    run_id = scripted.run(job_id, idempotency_token="once")["run_id"]
+    scripted.client.jobs.delete(job_id)
+    assert scripted.start(job_id, idempotency_token="once") == run_id
+    bad(
+        lambda: scripted.start(job_id, idempotency_token="twice"),
+        f"Job {job_id} does not exist.",
+    )
+
+
 # Concurrency
 
 
@@ -228,6 +239,24 @@ def test_over_the_limit_a_run_waits_or_is_skipped(scripted: ScriptedWorkspace) -
     scripted.tasks.held = set()
     assert scripted.ended(first)["state"]["result_state"] == "SUCCESS"
     assert scripted.ended(second)["state"]["result_state"] == "SUCCESS"
+
+
+def test_a_run_waits_for_48_hours_at_most(scripted: ScriptedWorkspace) -> None:
+    scripted.tasks.held = {"a"}
+    job_id = scripted.create(notebook("a"))
+    scripted.start(job_id)
+    old, new = scripted.start(job_id), scripted.start(job_id)
+    created = scripted.workspace.runs.get(old).created_time - 48 * 3_600_000
+    scripted.workspace.db.update("runs", "run_id", old, {"created_time": created})
+    scripted.tasks.held = set()
+    scripted.restart()
+    assert scripted.ended(old)["state"] == {
+        "life_cycle_state": "SKIPPED",
+        "result_state": "MAXIMUM_CONCURRENT_RUNS_REACHED",
+        "state_message": "Skipping this run because it was queued for 48 hours.",
+        "user_cancelled_or_timedout": False,
+    }
+    assert scripted.ended(new)["state"]["result_state"] == "SUCCESS"
 
 
 def test_a_limit_of_zero_skips_every_run(scripted: ScriptedWorkspace) -> None:
@@ -728,6 +757,16 @@ def test_a_timeout_is_retried_where_the_task_says_so(
     run = scripted.ended(run_id)
     assert [task["attempt_number"] for task in run["tasks"]] == attempts
     assert run["state"]["result_state"] == ("SUCCESS" if retry else "FAILED")
+
+
+def test_what_stops_with_its_loop_is_not_tried_again(scripted: ScriptedWorkspace) -> None:
+    scripted.tasks.held = {"i"}
+    inner = notebook("i", max_retries=3, retry_on_timeout=True)
+    loop = {**for_each("loop", "[1, 2]", inner), "timeout_seconds": 1}
+    run = scripted.run(scripted.create(loop))
+    assert results(run) == {"loop": "TIMEDOUT"}
+    iterations = scripted.get("runs/get", run_id=run["tasks"][0]["run_id"])["iterations"]
+    assert [i["state"]["result_state"] for i in iterations] == ["TIMEDOUT", "TIMEDOUT"]
 
 
 def test_between_attempts_a_task_waits(scripted: ScriptedWorkspace) -> None:

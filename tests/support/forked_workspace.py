@@ -18,7 +18,7 @@ from local_workspace.client import connect
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.settings import StateDir
 
-START_SECONDS = 30
+START_SECONDS = 60
 TEMPLATE = """
 import importlib, os, signal, sys
 from local_workspace import cli, server

@@ -8,7 +8,7 @@ from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.paging import asked_page, listed, page_of_arrays
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.models.job_settings import checked, updated
-from local_workspace.models.run_request import RUN_NOW_FIELDS, checked_request, checked_token
+from local_workspace.models.run_request import checked_token
 from local_workspace.settings import USER_NAME
 from local_workspace.store.jobs import Job
 
@@ -115,14 +115,12 @@ def _summary(job: Job) -> Json:
 
 def run_now(workspace: Workspace, params: Params) -> Json:
     job_id = params.required_integer("job_id")
+    token = checked_token(params.text("idempotency_token"))
     try:
-        settings = workspace.jobs.get(job_id).settings
+        run = workspace.conductor.run_now(job_id, params, token=token)
     except ResourceDoesNotExist as missing:
         # As on Databricks: 404 for a missing job is for reading, here the job_id is a bad parameter.
         raise InvalidParameterValue(missing.message) from None
-    request = checked_request(params, RUN_NOW_FIELDS, settings)
-    token = checked_token(params.text("idempotency_token"))
-    run = workspace.conductor.run_now(job_id, request, token=token)
     return {"run_id": run.run_id, "number_in_job": run.run_id}
 
 

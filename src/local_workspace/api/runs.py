@@ -12,13 +12,13 @@ from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.jobs import PAGE_SIZE, refuse_many_tasks
 from local_workspace.api.paging import asked_page, listed, page_of_arrays
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
-from local_workspace.execution.tasks import read_log
+from local_workspace.execution.task_log import read_log
 from local_workspace.models import run_view
 from local_workspace.models.json_types import conform
 from local_workspace.models.lifecycle import FAILURES, Phase
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run import Run, TaskRun
-from local_workspace.models.run_request import REPAIR_FIELDS, checked_request, checked_token
+from local_workspace.models.run_request import checked_token
 from local_workspace.models.task_checks import TASK_KINDS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 def get(workspace: Workspace, params: Params) -> Json:
     """A job run, or a task run by its own id."""
     run_id = params.required_integer("run_id")
-    task_run = workspace.runs.task_run(run_id)
+    task_run = workspace.task_runs.find(run_id)
     run = workspace.runs.get(task_run.job_run_id if task_run else run_id)
     resolved = params.boolean("include_resolved_values")
     if task_run is None:
@@ -41,14 +41,14 @@ def get(workspace: Workspace, params: Params) -> Json:
         view = _task_run_view(workspace, run, task_run, resolved)
     if params.boolean("include_history"):
         view["repair_history"] = run_view.repair_history(
-            run, workspace.runs.executions(run.run_id), workspace.runs.task_runs(run.run_id)
+            run, workspace.runs.executions(run.run_id), workspace.task_runs.of_run(run.run_id)
         )
     return page_of_arrays(view, PAGED_ARRAYS, params, PAGE_SIZE)
 
 
 def get_before_2_2(workspace: Workspace, params: Params) -> Json:
     run_id = params.required_integer("run_id")
-    if workspace.runs.task_run(run_id) is None:
+    if workspace.task_runs.find(run_id) is None:
         tasks = workspace.runs.latest_execution_of(run_id).tasks
         refuse_many_tasks(f"Run {run_id}", len(tasks))
     return get(workspace, params)
@@ -80,15 +80,15 @@ def list_runs_before_2_2(workspace: Workspace, params: Params) -> Json:
 
 def _listed_run(workspace: Workspace, run: Run, expand: bool) -> Json:
     if not expand:
-        return run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
+        return run_view.job_run(run, workspace.runs.latest_execution(run.run_id), workspace.url)
     view = _job_run_view(workspace, run)
     more = {"has_more": True} if len(view["tasks"]) > PAGE_SIZE else {}
     return {**view, "tasks": view["tasks"][:PAGE_SIZE], **more}
 
 
 def _job_run_view(workspace: Workspace, run: Run, resolved: bool = False) -> Json:
-    view = run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
-    task_runs = workspace.runs.task_runs(run.run_id)
+    view = run_view.job_run(run, workspace.runs.latest_execution(run.run_id), workspace.url)
+    task_runs = workspace.task_runs.of_run(run.run_id)
     view["tasks"] = [_entry(workspace, task_run, run.job_id, resolved) for task_run in task_runs]
     return view
 
@@ -96,13 +96,13 @@ def _job_run_view(workspace: Workspace, run: Run, resolved: bool = False) -> Jso
 def _task_run_view(
     workspace: Workspace, run: Run, task_run: TaskRun, resolved: bool = False
 ) -> Json:
-    whole = run_view.job_run(run, workspace.runs.executions(run.run_id), workspace.url)
+    whole = run_view.job_run(run, workspace.runs.latest_execution(run.run_id), workspace.url)
     entry = _entry(workspace, task_run, run.job_id, resolved)
     view = run_view.task_run(whole, entry, task_run)
     if task_run.kind == "for_each_task":
         view["iterations"] = [
             _entry(workspace, iteration, run.job_id, resolved)
-            for iteration in workspace.runs.all_iterations(task_run)
+            for iteration in workspace.task_runs.all_iterations(task_run)
         ]
     return view
 
@@ -112,7 +112,7 @@ def _entry(workspace: Workspace, task_run: TaskRun, job_id: int, resolved: bool)
     if resolved:
         entry |= run_view.resolved_values(task_run)
     if task_run.kind == "for_each_task":
-        iterations = workspace.runs.all_iterations(task_run)
+        iterations = workspace.task_runs.all_iterations(task_run)
         stats = run_view.for_each_stats(iterations, task_run.output.get("total", 0))
         entry["for_each_task"] = {**entry["for_each_task"], "stats": stats}
     return entry
@@ -128,11 +128,11 @@ def get_output(workspace: Workspace, params: Params) -> Json:
 
 
 def _one_task_run(workspace: Workspace, run_id: int) -> TaskRun:
-    task_run = workspace.runs.task_run(run_id)
+    task_run = workspace.task_runs.find(run_id)
     if task_run is not None:
         return task_run
     workspace.runs.get(run_id)
-    latest = list(workspace.runs.latest_task_runs(run_id).values())
+    latest = list(workspace.task_runs.latest(run_id).values())
     if not latest:
         raise InvalidParameterValue(f"Run {run_id} has no task runs: it never started.")
     if len(latest) > 1:
@@ -161,7 +161,7 @@ def _output(workspace: Workspace, task_run: TaskRun) -> Json:
             logs, truncated = read_log(workspace.state, task_run.run_id, workspace.secrets.redact)
             output |= {"logs": logs, "logs_truncated": truncated}
         case "for_each_task" if task_run.outcome in FAILURES and "error" not in stored:
-            output |= _iteration_errors(workspace.runs.all_iterations(task_run))
+            output |= _iteration_errors(workspace.task_runs.all_iterations(task_run))
     return output
 
 
@@ -206,7 +206,7 @@ def cancel_all(workspace: Workspace, params: Params) -> None:
 
 def delete(workspace: Workspace, params: Params) -> None:
     run_id = params.required_integer("run_id")
-    task_run_ids = workspace.runs.task_run_ids(run_id)
+    task_run_ids = workspace.task_runs.ids(run_id)
     workspace.conductor.delete(run_id)
     for task_run_id in task_run_ids:
         (workspace.state.task_logs / f"{task_run_id}.log").unlink(missing_ok=True)
@@ -214,15 +214,13 @@ def delete(workspace: Workspace, params: Params) -> None:
 
 def repair(workspace: Workspace, params: Params) -> Json:
     run_id = params.required_integer("run_id")
-    settings = workspace.runs.latest_execution_of(run_id).settings
-    repair_request = RepairRequest(
+    request = RepairRequest(
         rerun_tasks=tuple(conform(params.array("rerun_tasks"), list[str], "rerun_tasks")),
         rerun_all_failed_tasks=params.boolean("rerun_all_failed_tasks"),
         rerun_dependent_tasks=params.boolean("rerun_dependent_tasks"),
         latest_repair_id=params.integer("latest_repair_id"),
     )
-    request = checked_request(params, REPAIR_FIELDS, settings)
-    return {"repair_id": workspace.conductor.repair(run_id, repair_request, request)}
+    return {"repair_id": workspace.conductor.repair(run_id, request, params)}
 
 
 def submit(workspace: Workspace, params: Params) -> Json:

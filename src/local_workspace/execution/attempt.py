@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from local_workspace.models.lifecycle import Outcome
 from local_workspace.models.run import TaskRun, Termination
 from local_workspace.models.run_result import SUCCEEDED as SUCCEEDED
+
+logger = logging.getLogger(__name__)
 
 Settings = dict[str, Any]
 WORKLOAD_FAILED = Termination(
@@ -35,6 +38,21 @@ class Ending:
 
     termination: Termination
     output: dict[str, Any]
+
+
+def misconfigured(error: Exception) -> Ending:
+    """What the settings ask for cannot be had."""
+    end = Termination(Outcome.FAILED, "INVALID_RUN_CONFIGURATION", str(error))
+    return Ending(end, {"error": str(error)})
+
+
+def crashed(error: Exception) -> Ending:
+    """The workspace itself has failed, and no request can be the cause of that."""
+    logger.error("an attempt could not be executed", exc_info=error)
+    message = f"The local workspace failed: {error}"
+    return Ending(
+        Termination(Outcome.INTERNAL_ERROR, "INTERNAL_ERROR", message), {"error": message}
+    )
 
 
 Execute = Callable[[Attempt], Awaitable[Ending]]

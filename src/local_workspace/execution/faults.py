@@ -18,6 +18,8 @@ class Fault:
     message: str = "Fault injected by the local workspace."
     delay_seconds: float = 0.0
     status: int = 0
+    error_code: str = ""
+    """Of an endpoint's answer; where it is empty, the one that goes with the status."""
     drop: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -13,15 +13,18 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from local_workspace.errors import LocalWorkspaceError
-from local_workspace.runtime.requests import KILL, REQUEST, START, TERMINATE
+from local_workspace.execution.task_process import (
+    LARGEST_MESSAGE,
+    Exit,
+    Message,
+    TaskProcess,
+    close,
+)
+from local_workspace.runtime.requests import REQUEST, START
 from local_workspace.settings import StateDir
-
-Message = dict[str, Any]
 
 PRELOAD = (
     "databricks.connect",
@@ -35,11 +38,7 @@ PRELOAD = (
 )
 """What most tasks import; of these, what is installed."""
 
-GRACE_SECONDS = 0.5
-"""Between SIGTERM and SIGKILL when a task is cancelled."""
-_DRAIN_SECONDS = 1.0
 _STOP_SECONDS = 5.0
-_LARGEST_MESSAGE = 128 * 1024 * 1024
 _PRIVATE_PREFIXES = ("DATABRICKS_", "SPARK_")
 """A task gets these from the workspace, never from the shell that the workspace was started in."""
 
@@ -49,64 +48,6 @@ _NO_THREADS = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """A fork has none of its parent's threads, so the libraries of the fork server start none."""
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How a process ended: its exit code, or the name of the signal that ended it."""
-
-    code: int | None
-    signal: str | None
-
-
-class TaskProcess:
-    """A running task: what it says, what it is told, its end."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        exit: asyncio.Future[Exit],
-        request: Callable[[bytes], None],
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._exit = exit
-        self._request = request
-        exit.add_done_callback(self._stop_reading)
-
-    def send(self, message: Message) -> None:
-        self._writer.write(json.dumps(message).encode() + b"\n")
-
-    async def events(self) -> AsyncIterator[Message]:
-        """What the process says, until it has ended."""
-        while (line := await self._read_line()).endswith(b"\n"):
-            yield json.loads(line)
-
-    async def wait(self) -> Exit:
-        return await asyncio.shield(self._exit)
-
-    async def end(self) -> None:
-        """End the whole process tree: SIGTERM, and after a grace period SIGKILL."""
-        self._request(TERMINATE)
-        await asyncio.wait([self._exit], timeout=GRACE_SECONDS)
-        self._request(KILL)
-        await self.wait()
-
-    async def close(self) -> None:
-        """End the channel, after which the process can say nothing more."""
-        await _close(self._writer)
-
-    async def _read_line(self) -> bytes:
-        try:
-            return await self._reader.readline()
-        except ConnectionResetError:
-            # It was killed before it had read all that it was told.
-            return b""
-
-    def _stop_reading(self, _: asyncio.Future[Exit]) -> None:
-        # A process that left the tree may hold the channel open for ever.
-        asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._reader.feed_eof)
 
 
 class TaskProcesses:
@@ -161,7 +102,7 @@ class TaskProcesses:
         await self.start()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_LARGEST_MESSAGE)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=LARGEST_MESSAGE)
         task_id = next(self._ids)
         exit = self._exits[task_id] = asyncio.get_running_loop().create_future()
         log = os.open(spec.get("log", os.devnull), os.O_RDWR | os.O_CREAT, 0o600)
@@ -187,7 +128,7 @@ class TaskProcesses:
                 self._server = await self._spawn(theirs.fileno())
             await _wait_until_ready(self._server, reader)
         except BaseException:
-            await _close(writer)
+            await close(writer)
             raise
         # The transport owns the socket that it reads; requests need one that can pass descriptors.
         self._control = ours.dup()
@@ -202,7 +143,7 @@ class TaskProcesses:
             stdin=asyncio.subprocess.DEVNULL,
             # Ctrl-C in a terminal is for the workspace, which then ends the tasks.
             start_new_session=True,
-            env=_environment(),
+            env=_environment(self.state),
         )
 
     async def _read_reports(
@@ -218,7 +159,7 @@ class TaskProcesses:
         self._control = None
         while self._exits:
             self._exits.popitem()[1].set_result(Exit(None, "SIGKILL"))
-        await _close(writer)
+        await close(writer)
 
 
 async def _wait_until_ready(
@@ -243,12 +184,8 @@ async def _kill(server: asyncio.subprocess.Process) -> None:
     await server.wait()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
-
-
-def _environment() -> dict[str, str]:
+def _environment(state: StateDir) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE_PREFIXES)}
-    return kept | _NO_THREADS | {"MPLBACKEND": "Agg"}
+    # IPython's files are the workspace's and not those of the user's own IPython.
+    own = {"MPLBACKEND": "Agg", "IPYTHONDIR": str(state.root / "workspace.ipython")}
+    return kept | _NO_THREADS | own

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from local_workspace.execution.processes import Exit, Message, TaskProcess, TaskProcesses
-from local_workspace.paths import to_local
+from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.task_process import Message, TaskProcess
 from local_workspace.sql.errors import SqlError
 from local_workspace.sql.parameters import Parameter, bind
 from local_workspace.sql.script import split
 
-__all__ = ["Parameter", "SqlError", "StatementResult", "Warehouse"]
+__all__ = ["Parameter", "ResultFiles", "SqlError", "StatementResult", "Warehouse"]
 
 
 class SparkServer(Protocol):
     @property
     def remote(self) -> str:
         """Its Spark Connect address, `sc://127.0.0.1:PORT`."""
-
-    @property
-    def client_environment(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,17 @@ class StatementResult:
     columns: list[tuple[str, str, str]]
     rows: list[list[str | None]]
     truncated: bool
+    chunks: list[tuple[int, int]] = field(default_factory=list)
+    """(row count, size in bytes) of each of the result's files, where it was written to files."""
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where a result is written to instead of being sent, and how: JSON_ARRAY, ARROW_STREAM or CSV."""
+
+    folder: Path
+    format: str
+    byte_limit: int | None
 
 
 @dataclass
@@ -55,10 +63,18 @@ class _Script:
 class Warehouse:
     """Starts its process when it is needed, and again after it has died."""
 
-    def __init__(self, processes: TaskProcesses, engine: SparkServer, mounts: Path) -> None:
+    def __init__(
+        self,
+        processes: TaskProcesses,
+        engine: SparkServer,
+        mounts: Path,
+        environment: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`environment` lets clients in the process find the workspace."""
         self._processes = processes
         self._engine = engine
         self._mounts = mounts
+        self._environment = environment
         self._process: TaskProcess | None = None
         self._serving: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -91,21 +107,25 @@ class Warehouse:
         catalog: str | None = None,
         schema: str | None = None,
         row_limit: int | None = None,
+        files: ResultFiles | None = None,
     ) -> list[StatementResult]:
         """The result of each statement; SqlError at the first that fails.
 
-        A parameter that is no Parameter is a STRING. Paths of mounts are translated in script and parameters.
+        A parameter that is no Parameter is a STRING. Paths of mounts are translated for the engine.
         Cancelling the caller interrupts the statement that runs.
         """
-        bound = {name: self._parameter(value) for name, value in parameters.items()}
-        statements = [bind(text, bound) for text in split(to_local(script, self._mounts))]
+        bound = {name: _parameter(value) for name, value in parameters.items()}
+        statements = [bind(text, bound) for text in split(script)]
         await self.start()
         assert self._process is not None
         number = next(self._ids)
         running = self._scripts[number] = _Script(asyncio.get_running_loop().create_future())
         request = {"statements": statements, "catalog": catalog, "schema": schema}
         remote = self._engine.remote
-        self._process.send({"script": number, "remote": remote, "row_limit": row_limit, **request})
+        sent = None if files is None else {**vars(files), "folder": str(files.folder)}
+        options = {"remote": remote, "row_limit": row_limit, "files": sent}
+        options["mounts"] = str(self._mounts)
+        self._process.send({"script": number, **options, **request})
         try:
             await running.end
         except asyncio.CancelledError:
@@ -127,18 +147,12 @@ class Warehouse:
         if key in self._submitted:
             self._submitted[key].cancel()
 
-    def _parameter(self, value: Parameter | str | None) -> Parameter:
-        given = value if isinstance(value, Parameter) else Parameter(value)
-        if given.value is None:
-            return given
-        return Parameter(to_local(given.value, self._mounts), given.type)
-
     def _spec(self) -> Message:
         return {
             "kind": "warehouse",
             "log": str(self._processes.state.task_logs / "warehouse.log"),
             "sys_path": [],
-            "env": self._engine.client_environment,
+            "env": self._environment(),
             "spark_remote": self._engine.remote,
         }
 
@@ -151,7 +165,7 @@ class Warehouse:
         await process.close()
         self._process = None
         for script in self._scripts.values():
-            script.fail(SqlError(f"The SQL warehouse ended ({_describe(exit)}); run it again."))
+            script.fail(SqlError(f"The SQL warehouse ended ({exit}); run it again."))
 
 
 def _handle(script: _Script, event: Message) -> None:
@@ -159,15 +173,16 @@ def _handle(script: _Script, event: Message) -> None:
         case "result":
             columns = [(name, text, kind) for name, text, kind in event["columns"]]
             result = (event["statement"], columns, event["rows"], event["truncated"])
-            script.results.append(StatementResult(*result))
+            chunks = [(rows, size) for rows, size in event["chunks"]]
+            script.results.append(StatementResult(*result, chunks))
         case "done" if not script.end.done():
             script.end.set_result(None)
         case "error":
             script.fail(SqlError(event["message"], event["sql_state"]))
 
 
-def _describe(exit: Exit) -> str:
-    return f"signal {exit.signal}" if exit.signal else f"exit code {exit.code}"
+def _parameter(value: Parameter | str | None) -> Parameter:
+    return value if isinstance(value, Parameter) else Parameter(value)
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

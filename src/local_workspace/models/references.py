@@ -14,12 +14,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_workspace.models.lifecycle import Outcome
+from local_workspace.models.run import Misconfigured
 
 MISSING: Any = object()
 
 
-class UnknownReference(Exception):
+class UnknownReference(Misconfigured):
     """A reference inside a known namespace that names nothing."""
+
+
+class NotAScalar(Misconfigured):
+    """A reference to an array, an object or null where only text, numbers and booleans can be."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,14 @@ _REFERENCE = re.compile(r"\{\{\s*((?:`[^`{}]+`|[^`{}\s])+?)\s*\}\}")
 _PART = re.compile(r"`([^`]+)`|([^.`]+)")
 
 
-def resolve(value: Any, scope: Scope) -> Any:
-    """`value` with the references in all its texts replaced; raises UnknownReference."""
+def resolve(value: Any, scope: Scope, *, scalars_only: bool = False) -> Any:
+    """`value` with the references in all its texts replaced; raises UnknownReference, or NotAScalar."""
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda match: _text_of(match, scope), value)
+        return _REFERENCE.sub(lambda match: _text_of(match, scope, scalars_only), value)
     if isinstance(value, dict):
-        return {name: resolve(item, scope) for name, item in value.items()}
+        return {k: resolve(item, scope, scalars_only=scalars_only) for k, item in value.items()}
     if isinstance(value, list):
-        return [resolve(item, scope) for item in value]
+        return [resolve(item, scope, scalars_only=scalars_only) for item in value]
     return value
 
 
@@ -74,7 +79,7 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _text_of(match: re.Match[str], scope: Scope) -> str:
+def _text_of(match: re.Match[str], scope: Scope, scalars_only: bool) -> str:
     parts = [quoted or plain for quoted, plain in _PART.findall(match[1])]
     namespace, rest = parts[0], parts[1:]
     lookup = _NAMESPACES.get(namespace)
@@ -85,6 +90,10 @@ def _text_of(match: re.Match[str], scope: Scope) -> str:
         raise UnknownReference(
             f"The reference {match[0]} names nothing that is known here. See "
             "https://docs.databricks.com/aws/en/jobs/dynamic-value-references for those that exist."
+        )
+    if scalars_only and not isinstance(value, str | int | float):
+        raise NotAScalar(
+            f"The reference {match[0]} is {as_text(value)[:200]}; a condition compares text, numbers and booleans."
         )
     return as_text(value)
 

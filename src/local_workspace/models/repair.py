@@ -13,6 +13,7 @@ from typing import Any
 from local_workspace.errors import InvalidParameterValue, InvalidState
 from local_workspace.models.graph import Task, dependents
 from local_workspace.models.lifecycle import NEVER_RAN, Outcome
+from local_workspace.models.run import Execution, Run, TaskRun
 
 _TO_REPAIR = frozenset(Outcome) - {Outcome.SUCCESS, Outcome.EXCLUDED, Outcome.DISABLED}
 
@@ -46,6 +47,15 @@ def check_repairable(
             f"latest_repair_id {request.latest_repair_id} is not the latest repair of the run, "
             f"which is {latest_repair_id}."
         )
+
+
+def outcomes_to_repair(
+    run: Run, execution: Execution, latest: Mapping[str, TaskRun]
+) -> Mapping[str, Outcome]:
+    """How each task ended. A run that was cancelled in the queue has no task runs: all its tasks were cancelled."""
+    if not latest and run.outcome is not None:
+        return {task["task_key"]: run.outcome for task in execution.tasks}
+    return {key: t.outcome for key, t in latest.items() if t.outcome is not None}
 
 
 def tasks_to_rerun(

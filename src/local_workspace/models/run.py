@@ -18,8 +18,32 @@ class Termination:
     message: str = ""
 
 
+class Misconfigured(Exception):
+    """What a task's settings ask for cannot be had, by any attempt: FAILED with INVALID_RUN_CONFIGURATION."""
+
+
+class _Living:
+    """What runs and task runs have in common."""
+
+    phase: Phase
+    outcome: Outcome | None
+    code: str | None
+    message: str
+
+    @property
+    def is_active(self) -> bool:
+        return self.phase is not Phase.TERMINATED
+
+    @property
+    def intended(self) -> Termination | None:
+        """How it ends, where it was told to stop and has not ended yet."""
+        if self.phase is not Phase.TERMINATING or self.outcome is None:
+            return None
+        return Termination(self.outcome, self.code or "", self.message)
+
+
 @dataclass(frozen=True)
-class Run:
+class Run(_Living):
     """A job run. Times are epoch milliseconds, 0 while unknown."""
 
     run_id: int
@@ -35,10 +59,6 @@ class Run:
     created_time: int
     start_time: int
     end_time: int
-
-    @property
-    def is_active(self) -> bool:
-        return self.phase is not Phase.TERMINATED
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,7 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class TaskRun:
+class TaskRun(_Living):
     """One attempt of a task, or of one iteration of a for-each task. Times are epoch milliseconds, 0 while unknown."""
 
     run_id: int
@@ -92,10 +112,6 @@ class TaskRun:
     settings: dict[str, Any]
     resolved: dict[str, Any] = field(default_factory=dict)
     output: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_active(self) -> bool:
-        return self.phase is not Phase.TERMINATED
 
     @property
     def is_iteration(self) -> bool:

@@ -14,6 +14,9 @@ from local_workspace.models.run import TaskRun, Termination
 
 SUCCEEDED = Termination(Outcome.SUCCESS, "SUCCESS")
 CANCELED = Termination(Outcome.CANCELED, "USER_CANCELED", "Run cancelled.")
+TIMED_OUT = Termination(
+    Outcome.TIMEDOUT, "CANCELED", "Timed out after the configured timeout_seconds."
+)
 
 _HOPELESS = frozenset({"INVALID_RUN_CONFIGURATION", "FEATURE_DISABLED"})
 """What the settings ask for cannot be had, so another attempt would end the same way."""
@@ -42,7 +45,12 @@ def for_each_result(iterations: Collection[TaskRun]) -> Termination:
 
 
 def run_result(tasks: Collection[Task], latest: Mapping[str, TaskRun]) -> Termination:
-    """How a run ended that nobody stopped as a whole; the message is as measured on Databricks."""
+    """How a run ended that nobody stopped as a whole; the message is as measured on Databricks.
+
+    A task that a repair does not know any more, because the job lost it, does not count.
+    """
+    keys = {task["task_key"] for task in tasks}
+    latest = {key: t for key, t in latest.items() if key in keys}
     outcomes = {key: t.outcome for key, t in latest.items() if t.outcome is not None}
     outcome = run_outcome(tasks, outcomes)
     if outcome is Outcome.SUCCESS:

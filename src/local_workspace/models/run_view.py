@@ -83,9 +83,8 @@ def run_page_url(host: str, job_id: int, run_id: int) -> str:
     return f"{host}/?o={WORKSPACE_ID}#job/{job_id}/run/{run_id}"
 
 
-def job_run(run: Run, executions: Sequence[Execution], host: str) -> Json:
-    """A job run without its tasks."""
-    latest = executions[-1]
+def job_run(run: Run, latest: Execution, host: str) -> Json:
+    """A job run without its tasks; `latest` is the original execution or the newest repair."""
     view: Json = {
         "run_id": run.run_id,
         "job_id": run.job_id,

@@ -20,6 +20,7 @@ MAX_TASKS = 1000
 MAX_CONCURRENCY = 100
 TASK_KEY = re.compile(r"[\w-]{1,100}")
 TASK_KINDS = frozenset(field.name for field in fields(Task) if field.name.endswith("_task"))
+_RETRIES = ("max_retries", "min_retry_interval_millis", "retry_on_timeout")
 _COMPUTE = ("existing_cluster_id", "new_cluster", "job_cluster_key", "environment_key")
 
 
@@ -117,6 +118,12 @@ def _check_for_each(task: Mapping[str, Any], settings: Mapping[str, Any]) -> Non
         raise InvalidParameterValue(
             f"Task '{key}': a for_each_task cannot contain another for_each_task."
         )
+    for name in _RETRIES:
+        if task.get(name):
+            raise InvalidParameterValue(
+                f"Task '{key}': a for_each_task has no {name} of its own; set it in for_each_task.task, "
+                "whose iterations are tried again."
+            )
     check_range(for_each, "concurrency", 1, MAX_CONCURRENCY, f"Task '{key}': concurrency")
     _check_task(for_each["task"], settings)
 

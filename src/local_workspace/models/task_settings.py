@@ -10,7 +10,7 @@ from typing import Any
 
 from local_workspace.models.graph import ancestors
 from local_workspace.models.references import Scope, TaskScope, resolve
-from local_workspace.models.run import Execution, Run, TaskRun
+from local_workspace.models.run import Execution, Misconfigured, Run, TaskRun
 from local_workspace.settings import WORKSPACE_ID
 
 _PARAMETER_FIELDS = {
@@ -123,35 +123,25 @@ def scope_of_task(
     )
 
 
+def resolved_task(task: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """The settings with their references resolved; those of a loop's inner task are, in each of its iterations."""
+    loop = task.get("for_each_task")
+    if loop is None:
+        return {
+            name: resolve(value, scope, scalars_only=name == "condition_task")
+            for name, value in task.items()
+        }
+    rest = {name: value for name, value in task.items() if name != "for_each_task"}
+    inputs = resolve(loop["inputs"], scope)
+    return {**resolve(rest, scope), "for_each_task": {**loop, "inputs": inputs}}
+
+
 def inputs_of(text: str) -> list[Any]:
-    """The elements of a for-each task's inputs; ValueError where they are not a JSON array."""
+    """The elements of a for-each task's inputs; Misconfigured where they are not a JSON array."""
     try:
         inputs = json.loads(text)
     except ValueError:
-        raise ValueError(f"The inputs are not a JSON array: {text[:200]}") from None
+        inputs = None
     if not isinstance(inputs, list):
-        raise ValueError(f"The inputs are not a JSON array: {text[:200]}")
+        raise Misconfigured(f"The inputs are not a JSON array: {text[:200]}")
     return inputs
-
-
-_COMPARE_NUMBERS = {
-    "GREATER_THAN": lambda left, right: left > right,
-    "GREATER_THAN_OR_EQUAL": lambda left, right: left >= right,
-    "LESS_THAN": lambda left, right: left < right,
-    "LESS_THAN_OR_EQUAL": lambda left, right: left <= right,
-}
-
-
-def condition(op: str, left: str, right: str) -> bool:
-    """EQUAL_TO and NOT_EQUAL compare text, the others numbers; ValueError where an operand is not a number.
-
-    https://docs.databricks.com/aws/en/jobs/if-else
-    """
-    if op in ("EQUAL_TO", "NOT_EQUAL"):
-        return (left == right) is (op == "EQUAL_TO")
-    if op not in _COMPARE_NUMBERS:
-        raise ValueError(f"The operator {op!r} is unknown.")
-    try:
-        return bool(_COMPARE_NUMBERS[op](float(left), float(right)))
-    except ValueError:
-        raise ValueError(f"{op} compares numbers, got {left!r} and {right!r}.") from None

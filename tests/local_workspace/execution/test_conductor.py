@@ -5,101 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
+from conducted import REPAIR_ALL, Bench, check, play, task
 
 from local_workspace.errors import InvalidParameterValue
-from local_workspace.execution.attempt import SUCCEEDED, WORKLOAD_FAILED, Attempt, Ending
-from local_workspace.execution.conductor import CANCELED, Conductor
-from local_workspace.models.graph import dependencies, run_outcome
+from local_workspace.execution import run_queue
 from local_workspace.models.job_settings import checked
-from local_workspace.models.lifecycle import FAILURES, NEVER_RAN, Outcome, Phase
+from local_workspace.models.lifecycle import Outcome, Phase
 from local_workspace.models.repair import RepairRequest
-from local_workspace.models.run import Run, TaskRun
-from local_workspace.store.database import Database
-from local_workspace.store.jobs import JobStore
-from local_workspace.store.runs import RunStore
-
-REPAIR_ALL = RepairRequest(rerun_all_failed_tasks=True)
-
-
-class ScriptedExecutor:
-    """Ends each attempt of a task as its script says, the last entry for all further ones."""
-
-    def __init__(self, script: dict[str, list[bool]]) -> None:
-        self.script = script
-        self.started: list[str] = []
-        self.held: set[str] = set()
-
-    async def execute(self, attempt: Attempt) -> Ending:
-        key = attempt.task_run.task_key
-        count = self.started.count(key)
-        self.started.append(key)
-        attempt.on_started()
-        await asyncio.sleep(0)
-        if key in self.held:
-            await asyncio.Event().wait()
-        results = self.script.get(key, [True])
-        succeeded = results[min(count, len(results) - 1)]
-        return Ending(SUCCEEDED if succeeded else WORKLOAD_FAILED, {})
-
-
-class Bench:
-    """A conductor on a database in memory."""
-
-    def __init__(
-        self, tasks: list[dict[str, Any]], script: dict[str, list[bool]], **job: Any
-    ) -> None:
-        self.executor = ScriptedExecutor(script)
-        db = Database(":memory:")
-        self.jobs, self.runs = JobStore(db), RunStore(db)
-        self.job_id = self.jobs.create(checked({"name": "job", "tasks": tasks, **job}))
-        self.conductor = self.new_conductor()
-
-    def new_conductor(self, least_seconds: float = 0.0) -> Conductor:
-        return Conductor(
-            jobs=self.jobs,
-            runs=self.runs,
-            execute=self.executor.execute,
-            host=lambda: "http://host",
-            least_seconds=least_seconds,
-        )
-
-    async def until_ended(self, run_id: int) -> Run:
-        while self.runs.get(run_id).is_active:
-            await asyncio.sleep(0.001)
-        return self.runs.get(run_id)
-
-    async def run(self, **request: Any) -> Run:
-        return await self.until_ended(self.conductor.run_now(self.job_id, request).run_id)
-
-    async def repair(self, run: Run, repair: RepairRequest) -> Run:
-        self.conductor.repair(run.run_id, repair, {})
-        assert self.runs.get(run.run_id).is_active or self.runs.get(run.run_id).outcome is not None
-        return await self.until_ended(run.run_id)
-
-    def outcomes(self, run: Run) -> dict[str, Outcome | None]:
-        return {key: t.outcome for key, t in self.runs.latest_task_runs(run.run_id).items()}
-
-
-def task(key: str, *after: str, **settings: Any) -> dict[str, Any]:
-    depends_on = [{"task_key": up} for up in after]
-    return {
-        "task_key": key,
-        "notebook_task": {"notebook_path": "/n"},
-        "depends_on": depends_on,
-        **settings,
-    }
-
-
-def play(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), timeout=30))  # type: ignore[arg-type]
-
+from local_workspace.models.run_result import CANCELED
 
 CHAIN = [task("a"), task("b", "a"), task("c", "b")]
 
@@ -152,7 +69,7 @@ def test_retries_are_new_attempts_and_the_last_one_decides() -> None:
     async def scenario() -> None:
         bench = Bench([task("a", max_retries=2)], {"a": [False, False, True]})
         run = await bench.run()
-        attempts = bench.runs.task_runs(run.run_id)
+        attempts = bench.task_runs.of_run(run.run_id)
         assert run.outcome is Outcome.SUCCESS
         assert [t.attempt_number for t in attempts] == [0, 1, 2]
         assert {t.original_attempt_run_id for t in attempts} == {attempts[0].run_id}
@@ -175,8 +92,8 @@ def test_a_repair_of_a_for_each_runs_only_the_failed_iterations() -> None:
 
         assert repaired.outcome is Outcome.SUCCESS
         assert bench.executor.started == ["one"] * 4 + ["after"]
-        latest = bench.runs.latest_task_runs(run.run_id)["loop"]
-        assert sorted(t.input for t in bench.runs.all_iterations(latest)) == ["x", "y", "z"]
+        latest = bench.task_runs.latest(run.run_id)["loop"]
+        assert sorted(t.input for t in bench.task_runs.all_iterations(latest)) == ["x", "y", "z"]
 
     play(scenario)
 
@@ -192,7 +109,7 @@ def test_only_as_many_iterations_run_at_once_as_the_concurrency_says() -> None:
         run = bench.conductor.run_now(bench.job_id, {})
         while len(bench.executor.started) < 2:
             await asyncio.sleep(0.001)
-        phases = sorted(t.phase for t in bench.runs.active_task_runs(run.run_id) if t.is_iteration)
+        phases = sorted(t.phase for t in bench.task_runs.active(run.run_id) if t.is_iteration)
         assert phases == [Phase.BLOCKED, Phase.RUNNING, Phase.RUNNING]
         bench.conductor.cancel(run.run_id)
         assert (await bench.until_ended(run.run_id)).outcome is Outcome.CANCELED
@@ -239,6 +156,23 @@ def test_a_run_over_the_limit_waits_its_turn_and_is_skipped_without_a_queue() ->
     play(scenario)
 
 
+def test_a_run_is_skipped_when_it_has_waited_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_queue, "MAX_HOURS", 0.00001)
+
+    async def scenario() -> None:
+        bench = Bench([task("a")], {})
+        bench.executor.held = {"a"}
+        first = bench.conductor.run_now(bench.job_id, {}).run_id
+        queued = bench.conductor.run_now(bench.job_id, {}).run_id
+        assert bench.runs.get(queued).phase is Phase.QUEUED
+        ended = await bench.until_ended(queued)
+        assert ended.outcome is Outcome.MAXIMUM_CONCURRENT_RUNS_REACHED
+        assert bench.runs.get(first).is_active
+        await bench.conductor.stop()
+
+    play(scenario)
+
+
 def test_a_token_starts_one_run() -> None:
     async def scenario() -> None:
         bench = Bench([task("a")], {})
@@ -273,12 +207,6 @@ def test_after_a_restart_what_executed_is_an_internal_error_that_can_be_repaired
     play(scenario)
 
 
-def check(key: str, *after: str) -> dict[str, Any]:
-    test = {"op": "EQUAL_TO", "left": "1", "right": "1"}
-    depends_on = [{"task_key": up} for up in after]
-    return {"task_key": key, "condition_task": test, "depends_on": depends_on}
-
-
 @contextmanager
 def little_stack() -> Iterator[None]:
     """Room for a hundred more frames than now."""
@@ -307,18 +235,6 @@ def test_a_long_chain_and_a_long_queue_of_what_ends_at_once_need_no_deep_stack()
     play(scenario)
 
 
-RUN_IF = st.sampled_from(
-    [
-        "ALL_SUCCESS",
-        "AT_LEAST_ONE_SUCCESS",
-        "NONE_FAILED",
-        "ALL_DONE",
-        "AT_LEAST_ONE_FAILED",
-        "ALL_FAILED",
-    ]
-)
-
-
 def test_a_run_that_executes_nothing_is_seen_active_first() -> None:
     """And one that executes something ends when it ends."""
 
@@ -326,8 +242,9 @@ def test_a_run_that_executes_nothing_is_seen_active_first() -> None:
         bench = Bench([check("c")], {})
         bench.conductor = bench.new_conductor(least_seconds=0.05)
         run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        while bench.task_runs.latest(run_id)["c"].is_active:
+            await asyncio.sleep(0)
         assert bench.runs.get(run_id).phase is Phase.RUNNING
-        assert bench.runs.latest_task_runs(run_id)["c"].outcome is Outcome.SUCCESS
         assert (await bench.until_ended(run_id)).outcome is Outcome.SUCCESS
 
         bench.conductor = bench.new_conductor(least_seconds=3600)
@@ -340,168 +257,20 @@ def test_a_run_that_executes_nothing_is_seen_active_first() -> None:
     play(scenario)
 
 
-KEYS = [f"t{index}" for index in range(6)]
+def fail(*_: object) -> str:
+    raise RuntimeError("a bug")
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Notebooks, conditions and loops over notebooks, each behind up to three earlier tasks."""
-    return [draw(tasks(key, KEYS[:index])) for index, key in enumerate(KEYS[: draw(SIZES)])]
-
-
-SIZES = st.integers(1, len(KEYS))
-
-
-@st.composite
-def tasks(draw: st.DrawFn, key: str, earlier: list[str]) -> dict[str, Any]:
-    after = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
-    common = {"run_if": draw(RUN_IF), "disabled": draw(st.integers(0, 9)) == 0}
-    match draw(st.sampled_from(["notebook", "notebook", "condition", "loop"])):
-        case "condition":
-            return {**check(key, *after), **common}
-        case "loop":
-            inner = task(f"{key}_i", max_retries=draw(st.integers(0, 1)))
-            loop = {
-                "inputs": str(list(range(draw(st.integers(0, 4))))),
-                "concurrency": draw(st.integers(1, 3)),
-                "task": inner,
-            }
-            depends_on = [{"task_key": up} for up in after]
-            return {"task_key": key, "for_each_task": loop, "depends_on": depends_on, **common}
-    return task(key, *after, max_retries=draw(st.integers(0, 1)), **common)
-
-
-SCRIPTS = st.dictionaries(
-    st.sampled_from([*KEYS, *(f"{key}_i" for key in KEYS)]), st.lists(st.booleans(), min_size=1)
-)
-REPAIRS = st.lists(
-    st.builds(
-        RepairRequest,
-        rerun_tasks=st.lists(st.sampled_from(KEYS), unique=True, max_size=2).map(tuple),
-        rerun_all_failed_tasks=st.booleans(),
-        rerun_dependent_tasks=st.booleans(),
-    ),
-    max_size=3,
-)
-CANCELS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), max_size=2)
-"""After how many turns of the event loop something is cancelled: the run (0), or one of its active task runs."""
-
-
-async def cancel_at(bench: Bench, run_id: int, turns: int, which: int) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    active = bench.runs.active_task_runs(run_id)
-    bench.conductor.cancel(active[which % len(active)].run_id if which and active else run_id)
-
-
-@settings(max_examples=150, deadline=None)
-@given(graph=graphs(), script=SCRIPTS, repairs=REPAIRS, cancels=CANCELS)
-def test_invariants(
-    graph: list[dict[str, Any]],
-    script: dict[str, list[bool]],
-    repairs: list[RepairRequest],
-    cancels: list[tuple[int, int]],
-) -> None:
-    """Whatever fails, is cancelled and is repaired: every run ends, in order, and as its tasks did."""
-
+def test_an_error_of_the_workspace_itself_ends_the_attempt() -> None:
     async def scenario() -> None:
-        bench = Bench(graph, script)
-        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
-        for repair in (None, *repairs):
-            before = Snapshot(bench, run_id)
-            if repair is not None and not repaired(bench, run_id, repair, before):
-                continue
-            for turns, which in cancels:
-                await cancel_at(bench, run_id, turns, which)
-            await bench.until_ended(run_id)
-            check_ended(bench, run_id)
-            if repair is not None:
-                before.check_kept(Snapshot(bench, run_id), repair)
+        executed, resolved = Bench([task("a")], {}), Bench([task("a")], {})
+        executed.executor.watch = fail
+        resolved.host = fail
+        for bench in (executed, resolved):
+            run = await bench.run()
+            (attempt,) = bench.task_runs.of_run(run.run_id)
+            assert attempt.outcome is Outcome.INTERNAL_ERROR
+            assert attempt.message == "The local workspace failed: a bug"
+            assert run.outcome is Outcome.FAILED
 
     play(scenario)
-
-
-def repaired(bench: Bench, run_id: int, repair: RepairRequest, before: Snapshot) -> bool:
-    """Whether the repair was accepted; it is refused only for a reason."""
-    latest = bench.runs.latest_execution(run_id).repair_id
-    try:
-        bench.conductor.repair(run_id, replace(repair, latest_repair_id=latest), {})
-    except InvalidParameterValue:
-        one_selector = bool(repair.rerun_tasks) is not repair.rerun_all_failed_tasks
-        unknown = set(repair.rerun_tasks) - set(before.latest)
-        failed = [t for t in before.latest.values() if t.outcome in FAILURES]
-        assert not one_selector or unknown or not failed
-        assert bench.runs.get(run_id).phase is Phase.TERMINATED
-        return False
-    return True
-
-
-class Snapshot:
-    """The newest attempt of each task, and of each iteration of each loop, at one moment."""
-
-    def __init__(self, bench: Bench, run_id: int) -> None:
-        self.latest = bench.runs.latest_task_runs(run_id)
-        self.iterations = {
-            key: {t.iteration: t for t in bench.runs.all_iterations(loop)}
-            for key, loop in self.latest.items()
-            if loop.kind == "for_each_task"
-        }
-
-    def check_kept(self, after: Snapshot, repair: RepairRequest) -> None:
-        """What had succeeded is not run again unless it was asked for, iterations included."""
-        if not repair.rerun_all_failed_tasks or repair.rerun_dependent_tasks:
-            return
-        for key, attempt in self.latest.items():
-            if attempt.outcome is Outcome.SUCCESS:
-                assert after.latest[key].run_id == attempt.run_id
-        for key, iterations in self.iterations.items():
-            opened = "total" in after.latest[key].output
-            for index, iteration in iterations.items() if opened else ():
-                if iteration.outcome is Outcome.SUCCESS:
-                    assert after.iterations[key][index].run_id == iteration.run_id
-
-
-def check_ended(bench: Bench, run_id: int) -> None:
-    run, attempts = bench.runs.get(run_id), bench.runs.task_runs(run_id)
-    everything = attempts + [i for t in attempts for i in bench.runs.iterations(t.run_id)]
-    for attempt in everything:
-        assert attempt.phase is Phase.TERMINATED
-        assert attempt.outcome is not None
-        assert attempt.code
-        assert attempt.end_time >= attempt.start_time
-        if attempt.outcome in NEVER_RAN:
-            assert attempt.start_time == 0
-    _check_order(attempts)
-    _check_concurrency(bench, attempts)
-    executions = bench.runs.executions(run_id)
-    assert (executions[-1].outcome, executions[-1].end_time) == (run.outcome, run.end_time)
-    assert all(execution.end_time for execution in executions)
-    latest = bench.runs.latest_task_runs(run_id)
-    if run.outcome is not Outcome.CANCELED:
-        outcomes = {key: t.outcome for key, t in latest.items() if t.outcome}
-        assert run.outcome is run_outcome(executions[-1].tasks, outcomes)
-
-
-def _check_order(attempts: list[TaskRun]) -> None:
-    """No attempt starts before the attempts of its dependencies have ended, and starts only increase."""
-    starts: dict[str, int] = {}
-    for attempt in attempts:
-        earlier = [
-            up
-            for up in attempts
-            if up.task_key in dependencies(attempt.settings) and up.execution <= attempt.execution
-        ]
-        if attempt.start_time:
-            # A start may be moved on by a millisecond, so that a task's starts only increase.
-            assert all(up.end_time <= attempt.start_time for up in earlier)
-            assert starts.get(attempt.task_key, 0) < attempt.start_time
-            starts[attempt.task_key] = attempt.start_time
-
-
-def _check_concurrency(bench: Bench, attempts: list[TaskRun]) -> None:
-    for loop in (t for t in attempts if t.kind == "for_each_task"):
-        iterations = [t for t in bench.runs.iterations(loop.run_id) if t.start_time]
-        limit = loop.settings["for_each_task"]["concurrency"]
-        for one in iterations:
-            at_once = [t for t in iterations if t.start_time <= one.start_time < t.end_time]
-            assert len(at_once) <= limit

@@ -88,6 +88,11 @@ REFUSED = [
         "'tasks.for_each_task.inputs', found ARRAY",
     ),
     (
+        [{**for_each(task("i")), "max_retries": 3}],
+        "Task 'loop': a for_each_task has no max_retries of its own; set it in for_each_task.task, "
+        "whose iterations are tried again.",
+    ),
+    (
         [for_each(task("i"), concurrency=101)],
         "Task 'loop': concurrency must be between 1 and 100, got 101.",
     ),

@@ -1,9 +1,18 @@
 """Dynamic value references."""
 
+import re
+
 import pytest
 
 from local_workspace.models.lifecycle import Outcome
-from local_workspace.models.references import Scope, TaskScope, UnknownReference, resolve
+from local_workspace.models.references import (
+    NotAScalar,
+    Scope,
+    TaskScope,
+    UnknownReference,
+    resolve,
+)
+from local_workspace.models.task_settings import resolved_task
 
 SCOPE = Scope(
     job_id=7,
@@ -117,3 +126,27 @@ def test_an_unknown_name_in_a_known_namespace_is_an_error(text: str) -> None:
 def test_references_are_found_in_nested_settings() -> None:
     settings = {"a": ["{{job.id}}", {"b": "{{input.code}}"}], "n": 1}
     assert resolve(settings, SCOPE) == {"a": ["7", {"b": "CHE"}], "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [("{{tasks.up.values.files}}", '["a.csv", "b.csv"]'), ("{{input}}", '{"code": "CHE"')],
+)
+def test_a_condition_compares_no_arrays_and_no_objects(reference: str, shown: str) -> None:
+    condition = {"op": "EQUAL_TO", "left": f"is {reference}", "right": "{{tasks.up.values.count}}"}
+    message = f"The reference {reference} is {shown}"
+    with pytest.raises(NotAScalar, match=re.escape(message)):
+        resolved_task({"condition_task": condition}, SCOPE)
+    assert resolved_task({"condition_task": {**condition, "left": "{{input.code}}"}}, SCOPE) == {
+        "condition_task": {"op": "EQUAL_TO", "left": "CHE", "right": "2"}
+    }
+
+
+def test_of_a_loop_only_the_inputs_are_resolved_before_its_iterations() -> None:
+    inner = {"task_key": "i", "notebook_task": {"notebook_path": "{{input.code}}"}}
+    loop = {"inputs": "{{tasks.up.values.files}}", "task": inner}
+    resolved = resolved_task({"task_key": "{{job.id}}", "for_each_task": loop}, SCOPE)
+    assert resolved == {
+        "task_key": "7",
+        "for_each_task": {"inputs": '["a.csv", "b.csv"]', "task": inner},
+    }

@@ -1,11 +1,11 @@
-"""Parameters by precedence, conditions, for-each inputs."""
+"""Parameters by precedence, for-each inputs."""
 
 from typing import Any
 
 import pytest
 
-from local_workspace.models.run import Execution
-from local_workspace.models.task_settings import condition, effective_task, inputs_of
+from local_workspace.models.run import Execution, Misconfigured
+from local_workspace.models.task_settings import effective_task, inputs_of
 
 
 def execution(request: dict[str, Any]) -> Execution:
@@ -42,32 +42,11 @@ def test_named_wheel_parameters_get_job_parameters() -> None:
     assert effective["python_wheel_task"]["named_parameters"] == {"a": "1", "who": "job"}
 
 
-@pytest.mark.parametrize(
-    ("op", "left", "right", "expected"),
-    [
-        ("EQUAL_TO", "12.0", "12", False),
-        ("NOT_EQUAL", "12.0", "12", True),
-        ("GREATER_THAN_OR_EQUAL", "12.0", "12", True),
-        ("LESS_THAN", "9", "10", True),
-        ("LESS_THAN_OR_EQUAL", "0.0", "1.0", True),
-        ("GREATER_THAN", "2", "10", False),
-        ("EQUAL_TO", "true", "true", True),
-    ],
-)
-def test_conditions_compare_text_or_numbers(op: str, left: str, right: str, expected: bool) -> None:
-    assert condition(op, left, right) is expected
-
-
-def test_a_numeric_condition_refuses_text() -> None:
-    with pytest.raises(ValueError, match="compares numbers, got 'many' and '1'"):
-        condition("LESS_THAN", "many", "1")
-
-
 def test_inputs_are_a_json_array() -> None:
     assert inputs_of('["a", {"b": 1}]') == ["a", {"b": 1}]
 
 
 @pytest.mark.parametrize("text", ["{}", "a,b", ""])
 def test_other_inputs_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a JSON array"):
+    with pytest.raises(Misconfigured, match="not a JSON array"):
         inputs_of(text)
