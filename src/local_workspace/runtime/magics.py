@@ -1,16 +1,14 @@
-"""Cells that are not Python: %sql, %md, %sh, %run, %pip. https://docs.databricks.com/notebooks/notebooks-code"""
+"""Cells that are not Python: %sql, %md, %sh, %run, %fs. https://docs.databricks.com/notebooks/notebooks-code"""
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-
+from local_workspace.runtime.commands import execute
 from local_workspace.runtime.notebook_source import Cell, parse
 from local_workspace.runtime.outputs import render
 from local_workspace.runtime.session import session
@@ -37,80 +35,86 @@ def _sql(cell: Cell, notebook: Notebook) -> None:
     widgets = notebook.names["dbutils"].widgets.getAll()
     parameters = {name: Parameter(value) for name, value in widgets.items()}
     for statement in split(cell.code):
-        frame = session().sql(bind(statement, parameters))
+        frame = execute.sql(session(), bind(statement, parameters))
         notebook.names["_sqldf"] = frame
         last = statement
     if split(cell.code) and returns_rows(last):
         notebook.outputs.add(render(frame))
 
 
-def _markdown(_cell: Cell, _: Notebook) -> None:
-    """Text for the reader."""
+def _nothing(_cell: Cell, _: Notebook) -> None:
+    """Text for the reader, or a cell that is to be skipped."""
 
 
 def _shell(cell: Cell, _: Notebook) -> None:
     """Runs the cell in bash; its exit code counts only with `%sh -e`."""
     stops_at_error = cell.code.startswith("-e")
-    script = cell.code.removeprefix("-e")
-    command = ["bash", *(["-e"] if stops_at_error else []), "-c", script]
+    code = _bash(cell.code.removeprefix("-e"), *(["-e"] if stops_at_error else []))
+    if stops_at_error and code:
+        raise subprocess.CalledProcessError(code, "%sh -e")
+
+
+def run_command(command: str) -> None:
+    """What `!command` does."""
+    _bash(command)
+
+
+def _bash(script: str, *options: str) -> int:
+    command = ["bash", *options, "-c", script]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as shell:
         assert shell.stdout is not None
         for line in shell.stdout:
             sys.stdout.write(line)
-    if stops_at_error and shell.returncode:
-        raise subprocess.CalledProcessError(shell.returncode, "%sh -e")
+    return shell.returncode
 
 
 def _run(cell: Cell, notebook: Notebook) -> None:
-    """Runs another notebook in this one's names."""
-    found = re.fullmatch(r"\s*([\"']?)(?P<path>\S+)\1\s*", cell.code)
-    if found is None:
-        raise NotImplementedError(f"%run takes one path in the local workspace, got {cell.code!r}.")
-    file = _notebook_file(found["path"], notebook.folder)
+    """Runs another notebook in this one's names; `$name="value"` gives its widgets values."""
+    path, *arguments = shlex.split(cell.code) or [""]
+    values = dict(_argument(word) for word in arguments)
+    notebook.names["dbutils"].widgets.assume(values)
+    file = _notebook_file(path, notebook)
     source = file.read_text()
     language = "SQL" if source.startswith("--") else "PYTHON"
-    path, folder = notebook.path, notebook.folder
-    notebook.path, notebook.folder = str(file), str(file.parent)
-    for included in parse(source, language):
-        notebook.run_cell(included, source)
-    notebook.path, notebook.folder = path, folder
+    with notebook.included(str(file)):
+        for included in parse(source, language):
+            notebook.run_cell(included, source)
 
 
-def _notebook_file(path: str, folder: str | None) -> Path:
+def _argument(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not name.startswith("$") or not equals:
+        raise ValueError(f'%run takes a path and $name="value" pairs, got {word!r}.')
+    return name.removeprefix("$"), value
+
+
+def _notebook_file(path: str, notebook: Notebook) -> Path:
     """The file of a notebook, which in the workspace has no extension; FileNotFoundError."""
-    base = Path(folder or "/", path)
+    base = notebook.local_path(path)
     for candidate in (base, base.with_name(f"{base.name}.py"), base.with_name(f"{base.name}.sql")):
         if candidate.is_file():
             return candidate.resolve()
-    raise FileNotFoundError(f"%run {path}: there is no such notebook in {folder}.")
+    raise FileNotFoundError(f"%run {path}: there is no such notebook in {notebook.folder}.")
 
 
-def _pip(cell: Cell, _: Notebook) -> None:
-    """Accepts `install` of what is there already; NotImplementedError for anything else."""
-    command, *wanted = cell.code.split()
-    missing = [text for text in wanted if not _is_installed(text)]
-    if command != "install" or not wanted or missing:
-        raise NotImplementedError(
-            f"%pip {cell.code.strip()}: a notebook installs nothing in the local workspace. "
-            f"Add what it needs ({', '.join(missing) or 'a package'}) to the task's libraries."
-        )
-    sys.stdout.writelines(f"Requirement already satisfied: {text}\n" for text in wanted)
-
-
-def _is_installed(text: str) -> bool:
-    try:
-        requirement = Requirement(text.strip("\"'"))
-        return requirement.specifier.contains(importlib.metadata.version(requirement.name), True)
-    except (InvalidRequirement, importlib.metadata.PackageNotFoundError):
-        return False
+def _file_system(cell: Cell, notebook: Notebook) -> None:
+    """Calls `dbutils.fs`: `%fs ls /Volumes/main`, `%fs rm -r …`."""
+    command, *words = shlex.split(cell.code) or ["help"]
+    recurse = {"recurse": True} if {"-r", "--recurse"} & set(words) else {}
+    arguments = [word for word in words if not word.startswith("-")]
+    value = getattr(notebook.names["dbutils"].fs, command)(*arguments, **recurse)
+    if value is not None:
+        notebook.outputs.add(render(value))
 
 
 _MAGICS = {
     "sql": _sql,
-    "md": _markdown,
+    "md": _nothing,
+    "md-sandbox": _nothing,
+    "skip": _nothing,
     "sh": _shell,
     "run": _run,
-    "pip": _pip,
+    "fs": _file_system,
 }

@@ -9,7 +9,7 @@ from pyspark.sql.functions import udf
 
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.dbutils import DBUtils
-from local_workspace.runtime.outputs import Sink, render
+from local_workspace.runtime.outputs import Sink, html_output, render
 from local_workspace.runtime.session import LazySession, session
 
 Namespace = dict[str, Any]
@@ -20,7 +20,7 @@ def make_namespace(spec: Message, channel: Channel, sink: Sink) -> Namespace:
 
     `sc` and `sqlContext` are absent, as on every Spark Connect runtime.
     """
-    dbutils = DBUtils(spec, channel)
+    dbutils = DBUtils(spec, channel, sink)
 
     def display(value: object = None, *_: object, **__: object) -> None:
         if value is not None:
@@ -28,12 +28,12 @@ def make_namespace(spec: Message, channel: Channel, sink: Sink) -> Namespace:
 
     namespace: Namespace = {
         "spark": LazySession(),
-        "sql": lambda query, **values: session().sql(query, **values),
+        "sql": LazySession().sql,
         "table": lambda name: session().table(name),
         "udf": udf,
         "dbutils": dbutils,
         "display": display,
-        "displayHTML": lambda html: sink({"type": "html", "data": html}),
+        "displayHTML": lambda html: sink(html_output(html)),
         "getArgument": dbutils.widgets.getArgument,
     }
     runtime = importlib.import_module("dbruntime")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from databricks.connect import DatabricksSession
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+from local_workspace.runtime.commands import execute
 
 
 def session() -> SparkSession:
@@ -19,6 +21,12 @@ class LazySession:
 
     # isinstance(spark, ...) holds as it does for a session.
     __class__ = ConnectSession  # type: ignore[assignment]
+
+    def sql(self, query: str, *args: Any, **kwargs: Any) -> DataFrame:
+        """As the session's, and with the statements that Databricks has and the engine has not."""
+        if args or kwargs:
+            return session().sql(query, *args, **kwargs)
+        return execute.sql(session(), query)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(session(), name)

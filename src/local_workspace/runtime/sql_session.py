@@ -1,32 +1,41 @@
 """The SQL warehouse's process: many scripts at once, each in a Spark session and a thread of its own.
 
-Told: {"script": id, "remote", "statements", "catalog", "schema", "row_limit"} and {"cancel": id}.
+Told: {"script": id, "remote", "mounts", "statements", "catalog", "schema", "row_limit", "files"} and
+{"cancel": id}.
 Says: {"event": "result", "script": id, ...} after each statement, then {"event": "done"} or {"event": "error"}.
+A result has its rows, or, where the script has `files` (those of `result_files.write`), their chunks.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import threading
 import weakref
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 from databricks.connect import DatabricksSession
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from local_workspace.paths import to_local
+from local_workspace.runtime import result_files
 from local_workspace.runtime.channel import Channel, Message
-from local_workspace.runtime.result_set import ResultSet, fetch
+from local_workspace.runtime.commands import execute as commands
+from local_workspace.runtime.commands.engine import engine_sql
+from local_workspace.runtime.result_set import ResultSet, fetch, no_result
+from local_workspace.sql.command_parser import parse
+from local_workspace.sql.engine_errors import translate
+from local_workspace.sql.errors import SqlError
+from local_workspace.sql.file_paths import require_mounted
 from local_workspace.sql.identifiers import quote
+from local_workspace.sql.refusals import refuse
 from local_workspace.sql.script import inserts_rows, returns_rows
 
 MAX_BYTES = 25 * 1024 * 1024
 """Of an inline result (docs: Statement Execution API)."""
-_UNKNOWN_STATE = "XXKCM"
-"""What databricks-connect says when the engine gave no SQLSTATE."""
 _INSERTED = [("num_affected_rows", "BIGINT", "LONG"), ("num_inserted_rows", "BIGINT", "LONG")]
 _INTERRUPT_SECONDS = 0.05
-_ERROR_CLASS = re.compile(r"\[[A-Z][A-Z0-9_.]+\] .*")
 
 
 class ResultTooLarge(Exception):
@@ -81,38 +90,69 @@ class Script:
         self._session = session
         for kind in ("catalog", "schema"):
             if self._request[kind]:
-                session.sql(f"USE {kind.upper()} {quote(self._request[kind])}")
+                self._use(session, kind.upper(), self._request[kind])
         for statement in self._request["statements"]:
             if self._cancelled.is_set():
                 raise InterruptedError("The statement was cancelled.")
-            result = execute(session, statement, self._request["row_limit"])
-            self._send("result", statement=statement, **dataclasses.asdict(result))
+            try:
+                result = self._execute(session, statement)
+            except PySparkException as error:
+                raise translate(str(error), statement) from error
+            self._send("result", statement=statement, **self._answer(result))
+
+    def _use(self, session: SparkSession, kind: str, name: str) -> None:
+        statement = f"USE {kind} {quote(name)}"
+        try:
+            session.sql(statement)
+        except PySparkException as error:
+            raise translate(str(error), statement) from error
+
+    def _execute(self, session: SparkSession, statement: str) -> ResultSet:
+        refuse(statement)
+        limit, mounts = self._request["row_limit"], Path(self._request["mounts"])
+        if (command := parse(statement)) is None:
+            require_mounted(statement, mounts)
+            return execute(session, to_local(statement, mounts), limit)
+        return fetch(commands.run(session, command), limit)
+
+    def _answer(self, result: ResultSet) -> dict[str, Any]:
+        answer = {"columns": result.columns, "rows": [], "chunks": []}
+        files = self._request["files"]
+        if files is None:
+            return {**answer, "rows": _inline(result), "truncated": result.truncated}
+        chunks, cut = result_files.write(result, **files)
+        return {**answer, "chunks": chunks, "truncated": result.truncated or cut}
 
     def _send(self, event: str, **values: object) -> None:
         self._channel.send(event, script=self._request["script"], **values)
 
 
 def execute(session: SparkSession, statement: str, row_limit: int | None) -> ResultSet:
-    """The statement's result, empty for a command; ResultTooLarge above 25 MiB."""
-    frame = session.sql(statement)
+    """The statement's result, empty for a command."""
+    frame = engine_sql(session, statement)
     if inserts_rows(statement):
         # Of UPDATE, DELETE and MERGE Sail tells other numbers than Databricks does.
         ((count,),) = fetch(frame, None).rows
-        return ResultSet(_INSERTED, [[count, count]], False)
+        counts = [pa.array([int(count or 0)])] * len(_INSERTED)
+        return ResultSet(_INSERTED, pa.table(counts, [name for name, _, _ in _INSERTED]))
     if not returns_rows(statement):
-        return ResultSet([], [], False)
-    result = fetch(frame, row_limit)
+        return no_result()
+    return fetch(frame, row_limit)
+
+
+def _inline(result: ResultSet) -> list[list[str | None]]:
+    """The rows as text; ResultTooLarge above 25 MiB."""
     if sum(len(value or "") for row in result.rows for value in row) > MAX_BYTES:
         raise ResultTooLarge(
             f"Inline byte limit exceeded. Statements executed with disposition=INLINE can have a "
-            f"result size of at most {MAX_BYTES} bytes. Select fewer rows or set a row_limit."
+            f"result size of at most {MAX_BYTES} bytes. Select fewer rows, set a row_limit, or use "
+            "disposition=EXTERNAL_LINKS."
         )
-    return result
+    return result.rows
 
 
 def describe(error: Exception) -> tuple[str, str | None]:
-    """The message's first line from its error class on, and the SQLSTATE where the engine gave one."""
-    line = str(error).partition("\n")[0]
-    found = _ERROR_CLASS.search(line)
-    state = error.getSqlState() if isinstance(error, PySparkException) else None
-    return found[0] if found else line, None if state == _UNKNOWN_STATE else state
+    """The message and, where it is known, the SQLSTATE."""
+    if isinstance(error, SqlError):
+        return error.message, error.sql_state
+    return str(error).partition("\n")[0], None

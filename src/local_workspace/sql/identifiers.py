@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from local_workspace.sql.errors import SqlError
+from local_workspace.sql.errors import error
 
 _NAME = re.compile(r"`((?:[^`]|``)+)`|([^.`\s]+)")
 _DOTTED = re.compile(rf"(?:{_NAME.pattern})(?:\.(?:{_NAME.pattern}))*")
@@ -19,6 +19,6 @@ def quote_dotted(text: str) -> str:
     """`catalog.schema.table` with every part quoted; SqlError if it is no such name."""
     if not _DOTTED.fullmatch(text):
         message = f"'{text}' is not a valid identifier: expected names joined by periods."
-        raise SqlError(f"[PARSE_SYNTAX_ERROR] {message}", "42601")
+        raise error("PARSE_SYNTAX_ERROR", message, "42601")
     parts = (quoted.replace("``", "`") or plain for quoted, plain in _NAME.findall(text))
     return ".".join(map(quote, parts))

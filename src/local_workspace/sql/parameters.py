@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-from local_workspace.sql.errors import SqlError
+from local_workspace.sql.errors import error
 from local_workspace.sql.identifiers import quote_dotted
 from local_workspace.sql.script import tokenize
 
@@ -33,8 +33,9 @@ class Parameter:
     def literal(self) -> str:
         """The value as SQL text; SqlError where the type is not a scalar type's name."""
         if not _SCALAR_TYPE.fullmatch(self.type):
-            message = f"[UNSUPPORTED_DATATYPE] Unsupported parameter type '{self.type}'."
-            raise SqlError(message, "0A000")
+            raise error(
+                "UNSUPPORTED_DATATYPE", f"Unsupported parameter type '{self.type}'.", "0A000"
+            )
         if self.value is None:
             return f"CAST(NULL AS {self.type})"
         literal = _string_literal(self.value)
@@ -75,7 +76,7 @@ def _marker(
         return None
     if text not in parameters:
         message = f"Found the unbound parameter: {text}. Please, provide a value for it."
-        raise SqlError(f"[UNBOUND_SQL_PARAMETER] {message}", "42P02")
+        raise error("UNBOUND_SQL_PARAMETER", message, "42P02")
     return parameters[text]
 
 
@@ -106,7 +107,7 @@ def _identifier_clause(
 def _not_null(parameter: Parameter) -> str:
     if parameter.value is None:
         message = "The expression of IDENTIFIER must be a constant STRING which is NOT NULL."
-        raise SqlError(f"[NOT_A_CONSTANT_STRING.NULL] {message}", "42601")
+        raise error("NOT_A_CONSTANT_STRING.NULL", message, "42601")
     return parameter.value
 
 

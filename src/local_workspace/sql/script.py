@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from local_workspace.sql.errors import SqlError
+from local_workspace.sql.errors import error
 
 _QUERY = re.compile(r"\(|SELECT|WITH|VALUES|TABLE|FROM|SHOW|DESCRIBE|DESC|EXPLAIN|LIST")
 
@@ -20,13 +21,17 @@ class _Tokenizer(Databricks.Tokenizer):
     COMMANDS: ClassVar[set[TokenType]] = set()
 
 
+@lru_cache(maxsize=8)
 def tokenize(text: str) -> list[Token]:
-    """The tokens with their places in `text` (`end` is inclusive); SqlError for an open quote."""
+    """The tokens with their places in `text` (`end` is inclusive); SqlError for an open quote.
+
+    They are kept for a while, because a statement is looked at from several sides: do not change them.
+    """
     try:
         return _Tokenizer(dialect="databricks").tokenize(text)
-    except TokenError as error:
-        message = f"[PARSE_SYNTAX_ERROR] Syntax error: {error}. Is a quote or a comment left open?"
-        raise SqlError(message, "42601") from error
+    except TokenError as unread:
+        message = f"Syntax error: {unread}. Is a quote or a comment left open?"
+        raise error("PARSE_SYNTAX_ERROR", message, "42601") from unread
 
 
 def split(script: str) -> list[str]:

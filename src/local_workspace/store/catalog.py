@@ -13,6 +13,7 @@ from databricks.sdk.service.catalog import CatalogInfo, CatalogType, SchemaInfo
 from local_workspace.errors import InvalidParameterValue, InvalidState, ResourceAlreadyExists
 from local_workspace.settings import USER_NAME
 from local_workspace.store import folders, names, securables
+from local_workspace.store.copies import Copies
 from local_workspace.store.database import Database, Row
 from local_workspace.store.delta_commits import DeltaCommits
 from local_workspace.store.grants import Grants
@@ -21,12 +22,13 @@ from local_workspace.store.tables import Tables
 
 
 class Catalog:
-    """Catalogs and schemas; `tables`, `commits` and `grants` hold the rest."""
+    """Catalogs and schemas; `tables`, `commits`, `copies` and `grants` hold the rest."""
 
     def __init__(self, db: Database, tables_folder: Path) -> None:
         self._db = db
         self.tables = Tables(db, tables_folder)
-        self.commits = DeltaCommits(db)
+        self.copies = Copies(db)
+        self.commits = DeltaCommits(db, self.copies)
         self.grants = Grants(db)
 
     def list_catalogs(self) -> list[CatalogInfo]:
@@ -34,6 +36,14 @@ class Catalog:
 
     def get_catalog(self, name: str) -> CatalogInfo:
         return _catalog_info(securables.get(self._db, "catalog", name))
+
+    def update_catalog(self, name: str, changes: Mapping[str, Any]) -> CatalogInfo:
+        """Change `comment`, `owner` or `properties`."""
+        with self._db.transaction():
+            catalog = securables.get(self._db, "catalog", name)
+            values = _changed("UpdateCatalog", changes)
+            self._db.update("catalogs", "catalog_id", catalog["catalog_id"], values)
+        return self.get_catalog(name)
 
     def create_schema(
         self,
@@ -75,11 +85,7 @@ class Catalog:
         """Change `comment`, `owner` or `properties`."""
         with self._db.transaction():
             schema = securables.get(self._db, "schema", full_name)
-            if not changes:
-                raise InvalidParameterValue("UpdateSchema Nothing to update")
-            values = {**changes, "updated_at": now()}
-            if "properties" in changes:
-                values["properties"] = json.dumps(changes["properties"])
+            values = _changed("UpdateSchema", changes)
             self._db.update("schemas", "schema_id", schema["schema_id"], values)
         return self.get_schema(full_name)
 
@@ -114,15 +120,28 @@ class Catalog:
             )
 
 
+def _changed(call: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes as they are stored; InvalidParameterValue where there are none."""
+    if not changes:
+        raise InvalidParameterValue(f"{call} Nothing to update")
+    values = {**changes, "updated_at": now()}
+    if "properties" in changes:
+        values["properties"] = json.dumps(changes["properties"])
+    return values
+
+
 def _catalog_info(row: Row) -> CatalogInfo:
     return CatalogInfo(
         name=row["name"],
         full_name=row["name"],
         catalog_type=CatalogType.MANAGED_CATALOG,
         comment=row["comment"],
-        owner=USER_NAME,
+        properties=json.loads(row["properties"]),
+        owner=row["owner"],
         created_at=row["created_at"],
         created_by=USER_NAME,
+        updated_at=row["updated_at"],
+        updated_by=USER_NAME,
     )
 
 

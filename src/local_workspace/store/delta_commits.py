@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from databricks.sdk.service.catalog import ColumnInfo
 
 from local_workspace.errors import InvalidParameterValue, ResourceConflict, ResourceDoesNotExist
+from local_workspace.store.copies import Copies, marked_copy
 from local_workspace.store.database import Database, Row
 from local_workspace.store.jobs import now
 
@@ -42,8 +44,9 @@ class RatifiedCommits:
 
 
 class DeltaCommits:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, copies: Copies) -> None:
         self._db = db
+        self._copies = copies
 
     def ratified(
         self, table_id: str, table_uri: str, start_version: int, end_version: int | None
@@ -69,7 +72,8 @@ class DeltaCommits:
     ) -> None:
         """Make `commit` the table's next version, and take what it changes of the table.
 
-        Raises ResourceConflict where another writer was first: the version is not latest + 1.
+        Raises ResourceConflict where another writer was first: the version is not latest + 1, and
+        InvalidState for a COPY INTO whose files were loaded meanwhile.
         """
         with self._db.transaction():
             table = self._table(table_id, table_uri)
@@ -98,6 +102,24 @@ class DeltaCommits:
             )
         self._db.insert("delta_commits", {"table_id": table["table_id"], **asdict(commit)})
         self._db.update("tables", "table_id", table["table_id"], {"latest_version": commit.version})
+        self._note_copied_files(table, commit)
+
+    def _note_copied_files(self, table: Row, commit: DeltaCommit) -> None:
+        info = _commit_info(table["storage_location"], commit.file_name)
+        if copy_id := marked_copy(info.get("userMetadata")):
+            row_count = info.get("operationMetrics", {}).get("numOutputRows")
+            self._copies.ratify(copy_id, table["table_id"], commit.version, row_count)
+
+
+def _commit_info(storage_location: str, file_name: str) -> dict[str, Any]:
+    """The commitInfo of a staged commit, its first action; empty where the file is of another kind."""
+    folder = Path(storage_location.removeprefix("file://"), "_delta_log", "_staged_commits")
+    try:
+        with (folder / Path(file_name).name).open() as file:
+            action: dict[str, dict[str, Any]] = json.loads(file.readline())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return action.get("commitInfo", {})
 
 
 def _require_ratified(table: Row, published_version: int) -> None:

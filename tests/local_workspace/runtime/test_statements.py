@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import pytest
-import uvicorn
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import BadRequest, InvalidParameterValue, NotFound
+from databricks.sdk.errors import InvalidParameterValue, NotFound
 from databricks.sdk.service.sql import (
     Disposition,
     ExecuteStatementRequestOnWaitTimeout,
@@ -25,67 +19,19 @@ from databricks.sdk.service.sql import (
     StatementState,
 )
 
-from local_workspace.api import app as api
-from local_workspace.api import sql
+from local_workspace.api import statement_request
 from local_workspace.api.sql import WAREHOUSE_ID, WAREHOUSE_NAME
-from local_workspace.execution.warehouse import Warehouse
 from local_workspace.store import statements
-from local_workspace.store.database import Database
 from local_workspace.store.statements import StatementStore
 
-from .conftest import Runner, wait_until
-from .test_warehouse import ENDLESS, Engine
-
-
-@dataclass
-class SqlWorkspace:
-    """As much of a workspace as the SQL routes need."""
-
-    db: Database
-    statements: StatementStore
-    warehouse: Warehouse
-    token: str = "dapi-test"
-    page_sessions: None = None
-    faults: tuple[()] = ()
+from .conftest import wait_until
+from .sql_serving import SqlWorkspace, execute, state_of
+from .test_warehouse import ENDLESS
 
 
 @pytest.fixture(scope="module")
-def workspace(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlWorkspace]:
-    root = tmp_path_factory.mktemp("workspace")
-    db = Database(root / "workspace.db")
-    warehouse = Warehouse(runner.processes, Engine(runner.remote), root)
-    yield SqlWorkspace(db, StatementStore(db), warehouse)
-    runner.wait(warehouse.stop())
-    db.close()
-
-
-@pytest.fixture(scope="module")
-def url(runner: Runner, workspace: SqlWorkspace) -> Iterator[str]:
-    with mock.patch.object(api, "API_MODULES", ("sql",)):
-        app = api.create_app(workspace)  # type: ignore[arg-type]
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        serving = asyncio.run_coroutine_threadsafe(server._serve([listener]), runner.loop)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        serving.result()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> WorkspaceClient:
-    return WorkspaceClient(host=url, token="dapi-test", auth_type="pat")
-
-
-def execute(client: WorkspaceClient, statement: str, **options: Any) -> StatementResponse:
-    return client.statement_execution.execute_statement(statement, WAREHOUSE_ID, **options)
-
-
-def state_of(answer: StatementResponse) -> StatementState:
-    assert answer.status is not None
-    assert answer.status.state is not None
-    return answer.status.state
+def url(workspace: SqlWorkspace) -> str:
+    return workspace.url
 
 
 def failure_of(answer: StatementResponse) -> str:
@@ -220,7 +166,7 @@ def test_cancelling(client: WorkspaceClient) -> None:
 def test_a_wait_that_is_over_can_cancel(
     client: WorkspaceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql, "_wait_seconds", lambda _: 0.1)
+    monkeypatch.setattr(statement_request, "wait_seconds", lambda _: 0.1)
     cancel = ExecuteStatementRequestOnWaitTimeout.CANCEL
     answer = execute(client, ENDLESS, on_wait_timeout=cancel)
     assert state_of(answer) is StatementState.CANCELED
@@ -229,7 +175,10 @@ def test_a_wait_that_is_over_can_cancel(
 @pytest.mark.parametrize(
     ("statement", "failure"),
     [
-        ("SELECT * FROM absent", "BAD_REQUEST: [TABLE_OR_VIEW_NOT_FOUND] Table or view not found"),
+        (
+            "SELECT * FROM absent",
+            "BAD_REQUEST: [TABLE_OR_VIEW_NOT_FOUND] The table or view `absent`",
+        ),
         ("SELECT :p", "BAD_REQUEST: [UNBOUND_SQL_PARAMETER] Found the unbound parameter: p."),
         ("SELECT 1; SELECT 2", "BAD_REQUEST: [PARSE_SYNTAX_ERROR] Syntax error: expected one"),
         ("-- nothing", "BAD_REQUEST: [PARSE_SYNTAX_ERROR] Syntax error: expected one statement"),
@@ -245,11 +194,15 @@ def test_a_statement_that_fails_says_why(
     ("options", "error", "message"),
     [
         (
-            {"disposition": Disposition.EXTERNAL_LINKS},
-            BadRequest,
-            "has no results with disposition",
+            {"format": Format.ARROW_STREAM},
+            InvalidParameterValue,
+            "must be JSON_ARRAY when the disposition field is INLINE, got ARROW_STREAM",
         ),
-        ({"format": Format.ARROW_STREAM}, BadRequest, "format ARROW_STREAM; use INLINE"),
+        (
+            {"format": Format.CSV, "disposition": Disposition.INLINE},
+            InvalidParameterValue,
+            "must be JSON_ARRAY when the disposition field is INLINE, got CSV",
+        ),
         ({"wait_timeout": "4s"}, InvalidParameterValue, "wait_timeout must be '0s' or between"),
         ({"wait_timeout": "51s"}, InvalidParameterValue, "wait_timeout must be '0s' or between"),
         ({"row_limit": -1}, InvalidParameterValue, "row_limit must be greater than 0, got -1."),
@@ -293,7 +246,7 @@ def test_results_are_kept_for_an_hour_and_statements_for_a_day(
 def test_what_ran_when_the_workspace_ended_has_failed(workspace: SqlWorkspace) -> None:
     statement_id = workspace.statements.create()
     workspace.statements.start(statement_id)
-    statement = StatementStore(workspace.db).get(statement_id)
+    statement = StatementStore(workspace.db, workspace.statements.files("")).get(statement_id)
     assert statement.state == "FAILED"
     assert statement.error_message == "The local workspace ended while the statement ran."
 

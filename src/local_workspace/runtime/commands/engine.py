@@ -1,0 +1,37 @@
+"""Statements of the Spark engine, in the form that it understands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from local_workspace.runtime.commands.context import dotted
+from local_workspace.sql.command_parser import created_table
+from local_workspace.sql.conditions import no_such_path
+from local_workspace.sql.file_paths import queried_files
+from local_workspace.sql.rewrites import for_engine
+from local_workspace.sql.script import tokenize
+
+_GLOB = re.compile(r"[*?\[{]")
+
+
+def engine_sql(session: SparkSession, statement: str) -> DataFrame:
+    """As `session.sql`; a CREATE TABLE that fails leaves no table behind, a missing file is an error."""
+    for path in queried_files(tokenize(statement)):
+        # The engine takes what is not there for an empty file.
+        if path.startswith("/") and not _GLOB.search(path) and not Path(path).exists():
+            raise no_such_path(path)
+    name = created_table(statement)
+    if name is None or session.catalog.tableExists(dotted(name)):
+        return session.sql(for_engine(statement))
+    try:
+        return session.sql(for_engine(statement))
+    except PySparkException as failed:
+        # Sail creates the table before it reads the rows of the query. Another session may have been
+        # first with a table of this name.
+        if "already exists" not in str(failed):
+            session.sql(f"DROP TABLE IF EXISTS {dotted(name)}")
+        raise
