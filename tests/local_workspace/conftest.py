@@ -10,7 +10,16 @@ from databricks.sdk import WorkspaceClient
 sys.path.insert(0, str(Path(__file__).parent))
 
 from scripted import ScriptedWorkspace, scripted_workspace
+from served import Served
 from serving import CatalogWorkspace, Switchboard, plugged_in, serving
+from support.workspace_process import workspace_process
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A whole workspace, which all tests share that run real tasks."""
+    with workspace_process(tmp_path_factory.mktemp("served") / "state") as process:
+        yield Served(process, process.start())
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import itertools
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import psutil
 import pytest
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.jobs import Run
-from databricks.sdk.service.workspace import ImportFormat
 from expect import wait_until
-from support.workspace_process import WorkspaceProcess, workspace_process
+from served import Served, result_of
 
 GIGABYTE = 1024**3
 MEGABYTE = 1024**2
@@ -45,59 +36,6 @@ time.sleep(1000)
 """
 
 
-class Served:
-    """A workspace and its client."""
-
-    def __init__(self, process: WorkspaceProcess, client: WorkspaceClient) -> None:
-        self.process = process
-        self.client = client
-        self._names = itertools.count()
-
-    def start(self, source: str) -> int:
-        """The run id of a Python script."""
-        path = f"/Shared/script_{next(self._names)}.py"
-        content = base64.b64encode(source.encode()).decode()
-        self.client.workspace.import_(path, content=content, format=ImportFormat.AUTO)
-        task = {"task_key": "t", "spark_python_task": {"python_file": f"/Workspace{path}"}}
-        body = {"run_name": "robust", "tasks": [task]}
-        answer: Any = self.client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)
-        return int(answer["run_id"])
-
-    def ended(self, run_id: int) -> Run:
-        wait_until(lambda: self.client.jobs.get_run(run_id).end_time != 0)
-        return self.client.jobs.get_run(run_id)
-
-    def log(self, run_id: int) -> Path:
-        tasks = self.client.jobs.get_run(run_id).tasks
-        assert tasks is not None
-        return self.process.state.task_logs / f"{tasks[0].run_id}.log"
-
-    def printed_pids(self, run_id: int, count: int) -> list[int]:
-        """As soon as the task has printed that many."""
-
-        def pids() -> list[int]:
-            log = self.log(run_id)
-            words = log.read_text().split() if log.exists() else []
-            return [int(word) for word in words if word.isdecimal()]
-
-        wait_until(lambda: len(pids()) == count)
-        return pids()
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with workspace_process(tmp_path_factory.mktemp("robust") / "state") as process:
-        client = process.start()
-        client.workspace.mkdirs("/Shared")
-        yield Served(process, client)
-
-
-def result_of(run: Run) -> tuple[str, str]:
-    assert run.tasks is not None
-    state: dict[str, Any] = run.tasks[0].as_dict()["state"]
-    return state["result_state"], state["state_message"]
-
-
 def test_a_flood_of_output_leaves_its_end(served: Served) -> None:
     run_id = served.start(FLOOD)
     assert result_of(served.ended(run_id)) == ("SUCCESS", "")
@@ -125,9 +63,10 @@ def test_the_workspace_answers_during_a_flood_which_can_be_cancelled(served: Ser
     ("source", "error"),
     [
         ("import os; os._exit(3)", "The task's process ended with exit code 3"),
+        ("import ctypes; ctypes.string_at(0)", "The task's process ended with signal SIGSEGV"),
         ("import os; os._exit(0)", "The task's process ended with exit code 0"),
-        ("import os; os.kill(os.getpid(), 9)", "The task's process was ended by signal SIGKILL"),
-        ("import os; os.abort()", "The task's process was ended by signal SIGABRT"),
+        ("import os; os.kill(os.getpid(), 9)", "The task's process ended with signal SIGKILL"),
+        ("import os; os.abort()", "The task's process ended with signal SIGABRT"),
     ],
 )
 def test_a_task_that_ends_its_own_process_has_failed(
@@ -137,7 +76,8 @@ def test_a_task_that_ends_its_own_process_has_failed(
     state, message = result_of(served.ended(run_id))
     assert (state, message) == ("FAILED", "Workload failed, see run output for details")
     output = served.client.jobs.get_run_output(run_id)
-    assert output.error == f"{error} before the task had finished."
+    memory = " The machine may have run out of memory." if "SIGKILL" in error else ""
+    assert output.error == f"{error} before the task had finished.{memory}"
     assert output.logs == "before\n"
 
 
@@ -150,6 +90,8 @@ def test_a_fork_of_a_task_says_nothing_for_it(served: Served) -> None:
     assert logs is not None
     assert "OSError: child" in logs
     assert logs.splitlines()[-1] == "256"
+    # A task has no threads but its own, so Python has nothing to say about the fork.
+    assert "Warning" not in logs
 
 
 def test_daemons_that_a_task_leaves_behind_end_with_it(served: Served) -> None:
@@ -172,3 +114,113 @@ def test_cancelling_ends_daemons_too_and_what_ignores_sigterm(served: Served) ->
     served.client.jobs.cancel_run(run_id)
     assert result_of(served.ended(run_id)) == ("CANCELED", "Run cancelled.")
     wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+
+
+def test_a_crowd_of_processes_ends_with_its_task(served: Served) -> None:
+    """Each ignores SIGTERM, and each second one has left the task's process group."""
+    source = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for number in range(40):
+    if os.fork() == 0:
+        if number % 2: os.setsid()
+        os.write(1, f"{os.getpid()} ".encode())
+        time.sleep(1000)
+time.sleep(1000)
+"""
+    run_id = served.start(source)
+    pids = served.printed_pids(run_id, 40)
+    served.client.jobs.cancel_run(run_id)
+    assert result_of(served.ended(run_id))[0] == "CANCELED"
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+
+
+def test_a_result_of_10_mb_is_cut_and_says_so(served: Served) -> None:
+    output = served.output(
+        served.start_notebook("dbutils.notebook.exit('x' * 10_000_000)")
+    ).notebook_output
+    assert output is not None
+    assert output.result == "x" * 5 * MEGABYTE
+    assert output.truncated is True
+
+
+def test_a_task_value_of_more_than_48_kb_is_refused(served: Served) -> None:
+    source = "dbutils.jobs.taskValues.set('k', 'x' * 10_000_000)"
+    error = served.output(served.start_notebook(source)).error
+    assert error == (
+        "ValueError: The task value 'k' has 10000002 bytes as JSON; the limit is 49152. "
+        "Write it to a table or a volume and hand on its name."
+    )
+
+
+def test_text_that_is_no_unicode(served: Served) -> None:
+    """A lone surrogate can neither be stored as UTF-8 nor be sent."""
+    source = """
+import os, sys
+os.write(1, bytes(range(256)))
+print("\\ud800 printed")
+dbutils.jobs.taskValues.set("k", "\\ud800")
+dbutils.notebook.exit("\\ud800 result")
+"""
+    run_id = served.start_notebook(source)
+    assert served.output(run_id).as_dict()["notebook_output"]["result"] == "? result"
+    assert "printed" in str(served.client.jobs.export_run(run_id).views)
+    failed = served.output(served.start_notebook("raise ValueError('\\ud800')"))
+    assert failed.error == "ValueError: ?"
+
+
+def test_an_error_of_100_mb_is_cut(served: Served) -> None:
+    error = served.output(served.start("raise ValueError('x' * 10_000_000)"))
+    assert error.error is not None
+    assert error.error_trace is not None
+    assert len(error.error) < 11_000
+    assert len(error.error_trace) <= 1_000_000
+
+
+def test_a_task_that_writes_into_all_its_descriptors_harms_itself_only(served: Served) -> None:
+    source = """
+import os, stat
+for descriptor in range(3, 64):
+    for junk in (b"junk\\n", b"[1]\\n", b'{"event": {}}\\n', b"\\xff\\n"):
+        try:
+            os.write(descriptor, junk)
+        except OSError:
+            break
+print("done")
+"""
+    run_id = served.start(source)
+    assert result_of(served.ended(run_id)) == ("SUCCESS", "")
+    assert result_of(served.ended(served.start("print('next')"))) == ("SUCCESS", "")
+
+
+def test_a_message_without_end_is_the_tasks_failure(served: Served) -> None:
+    source = """
+import os, socket, stat
+(channel,) = [n for n in range(3, 64) if os.path.exists(f"/proc/self/fd/{n}") and stat.S_ISSOCK(os.fstat(n).st_mode)]
+while True:
+    os.write(channel, b"x" * 1_000_000)
+"""
+    run_id = served.start(source)
+    assert served.output(run_id).error == (
+        "The task's process sent more than 134217728 bytes at once."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import sys; sys.stdout = sys.stderr = None; raise KeyError(1)", "KeyError: 1"),
+        ("import sys; sys.stderr.close(); raise KeyError(1)", "KeyError: 1"),
+        (
+            "class E(Exception):\n    def __str__(self): raise SystemError('no text')\nraise E",
+            "E: <exception str() failed>",
+        ),
+        ("raise BaseExceptionGroup('g', [KeyboardInterrupt()])", "BaseExceptionGroup: g"),
+    ],
+)
+def test_an_error_is_told_although_the_task_makes_it_hard(
+    served: Served, source: str, error: str
+) -> None:
+    found = served.output(served.start(source)).error
+    assert found is not None
+    assert found.startswith(error)

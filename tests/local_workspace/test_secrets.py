@@ -9,8 +9,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
 from databricks.sdk.service.jobs import NotebookTask, Task
-from databricks.sdk.service.workspace import ImportFormat, Language
-from support.workspace_process import WorkspaceProcess, workspace_process
+from databricks.sdk.service.workspace import AclPermission, ImportFormat, Language
+from served import Served
 
 from local_workspace.follow import follow
 
@@ -21,16 +21,9 @@ dbutils.notebook.exit(key + " has " + str(len(key)) + " characters")
 """
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceProcess]:
-    with workspace_process(tmp_path_factory.mktemp("workspace")) as served:
-        served.start()
-        yield served
-
-
 @pytest.fixture
-def client(workspace: WorkspaceProcess) -> Iterator[WorkspaceClient]:
-    client = workspace.client()
+def client(served: Served) -> Iterator[WorkspaceClient]:
+    client = served.client
     client.secrets.create_scope("source")
     yield client
     client.secrets.delete_scope("source")
@@ -59,8 +52,36 @@ def test_scopes_are_named_in_errors(client: WorkspaceClient) -> None:
         client.secrets.create_scope("a/b")
 
 
+def test_acls_are_kept_and_shown(client: WorkspaceClient) -> None:
+    def shown() -> dict[str | None, AclPermission | None]:
+        return {acl.principal: acl.permission for acl in client.secrets.list_acls("source")}
+
+    assert shown() == {"local@localhost": AclPermission.MANAGE}
+    client.secrets.put_acl("source", "users", AclPermission.READ)
+    client.secrets.put_acl("source", "users", AclPermission.WRITE)
+    assert client.secrets.get_acl("source", "users").permission == AclPermission.WRITE
+    client.secrets.delete_acl("source", "local@localhost")
+    assert shown() == {"users": AclPermission.WRITE}
+
+    with pytest.raises(ResourceDoesNotExist, match="no ACL for the principal local@localhost"):
+        client.secrets.delete_acl("source", "local@localhost")
+    with pytest.raises(ResourceDoesNotExist, match="Scope other does not exist!"):
+        client.secrets.put_acl("other", "users", AclPermission.READ)
+    body = {"scope": "source", "principal": "users", "permission": "OWN"}
+    with pytest.raises(InvalidParameterValue, match="Invalid permission 'OWN'"):
+        client.api_client.do("POST", "/api/2.0/secrets/acls/put", body=body)
+
+
+def test_a_scope_may_be_everybodys(client: WorkspaceClient) -> None:
+    with pytest.raises(InvalidParameterValue, match="initial_manage_principal is 'ann'"):
+        client.secrets.create_scope("shared", initial_manage_principal="ann")
+    client.secrets.create_scope("shared", initial_manage_principal="users")
+    assert [acl.principal for acl in client.secrets.list_acls("shared")] == ["users"]
+    client.secrets.delete_scope("shared")
+
+
 def test_a_task_reads_a_secret_that_its_output_does_not_show(
-    client: WorkspaceClient, workspace: WorkspaceProcess
+    client: WorkspaceClient, served: Served
 ) -> None:
     client.secrets.put_secret("source", "key", string_value="hunter2-hunter2")
     path = "/Workspace/Users/local@localhost/secret"
@@ -75,4 +96,7 @@ def test_a_task_reads_a_secret_that_its_output_does_not_show(
     output = client.jobs.get_run_output(finished.tasks[0].run_id or 0)
     assert output.notebook_output
     assert output.notebook_output.result == "[REDACTED] has 15 characters"
-    assert (workspace.state.database.stat().st_mode & 0o777) == 0o600
+    # Also when nobody knows any more that it was one.
+    log = served.process.state.task_logs / f"{finished.tasks[0].run_id}.log"
+    assert log.read_text() == "the key is [REDACTED]\n"
+    assert (served.process.state.database.stat().st_mode & 0o777) == 0o600

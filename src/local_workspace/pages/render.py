@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from databricks.sdk.service.catalog import TableInfo, VolumeInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from local_workspace.execution.tasks import read_log
+from local_workspace.execution.task_log import read_log
 from local_workspace.models import run_view
 from local_workspace.models.run import Run, TaskRun
 from local_workspace.store.jobs import now
@@ -87,10 +87,10 @@ class Pages:
 
     def run(self, run_id: int) -> str:
         """A job run, also by the id of one of its task runs."""
-        task_run = self._workspace.runs.task_run(run_id)
+        task_run = self._workspace.task_runs.find(run_id)
         run = self._workspace.runs.get(task_run.job_run_id if task_run else run_id)
         executions = self._workspace.runs.executions(run.run_id)
-        task_runs = self._workspace.runs.task_runs(run.run_id)
+        task_runs = self._workspace.task_runs.of_run(run.run_id)
         return self._templates.get_template("run.html").render(
             run=run,
             state=_label(run_view.run_state(run)),
@@ -109,7 +109,7 @@ class Pages:
     def _task(self, task_run: TaskRun, span: _Span) -> dict[str, Any]:
         iterations: list[dict[str, Any]] = []
         if task_run.kind == "for_each_task":
-            found = self._workspace.runs.all_iterations(task_run)
+            found = self._workspace.task_runs.all_iterations(task_run)
             iterations = [self._task(iteration, span) for iteration in found]
         log, _ = read_log(self._workspace.state, task_run.run_id, self._workspace.secrets.redact)
         return {

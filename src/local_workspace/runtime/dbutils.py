@@ -3,70 +3,77 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.workspace import SecretMetadata, SecretScope
 
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.file_system import FileSystem
+from local_workspace.runtime.notebook_runs import NotebookUtility
+from local_workspace.runtime.outputs import Sink
 from local_workspace.runtime.task_values import TaskValues
+from local_workspace.runtime.utility import Utility
 from local_workspace.runtime.widgets import Widgets
 
 
-class NotebookExit(BaseException):
-    """Ends a notebook early and well. Not an Exception, so that `except Exception` lets it pass."""
-
-    def __init__(self, value: str) -> None:
-        super().__init__(value)
-        self.value = value
+class PythonRestart(BaseException):
+    """Ends the cell; the next one finds Python as the first one did."""
 
 
-class NotebookUtility:
-    def exit(self, value: str) -> NoReturn:
-        """End the notebook with a result."""
-        raise NotebookExit(str(value))
+class LibraryUtility(Utility):
+    """Utilities for the libraries of a notebook."""
 
-    def run(self, path: str, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"dbutils.notebook.run({path!r}) is not available in the local workspace; "
-            "make the notebook a task of the job, or include it with %run."
-        )
+    _name = "dbutils.library"
+
+    def restartPython(self) -> NoReturn:  # noqa: N802 - Databricks' name
+        """Forget all names and all modules that the notebook has imported."""
+        raise PythonRestart
 
 
-class SecretsUtility:
-    """Values are redacted where a task's output is shown."""
+class SecretsUtility(Utility):
+    """Utilities for secrets. Their values are redacted where a task's output is shown."""
+
+    _name = "dbutils.secrets"
 
     def get(self, scope: str, key: str) -> str:
+        """A secret as text."""
         return self.getBytes(scope, key).decode()
 
     def getBytes(self, scope: str, key: str) -> bytes:  # noqa: N802 - Databricks' name
+        """A secret as bytes."""
         value = WorkspaceClient().secrets.get_secret(scope, key).value
         return base64.b64decode(value or "")
 
     def listScopes(self) -> list[SecretScope]:  # noqa: N802 - Databricks' name
+        """All scopes."""
         return list(WorkspaceClient().secrets.list_scopes())
 
     def list(self, scope: str) -> list[SecretMetadata]:
+        """The keys of a scope."""
         return list(WorkspaceClient().secrets.list_secrets(scope))
 
 
-class JobsUtility:
+class JobsUtility(Utility):
+    """Utilities for jobs: taskValues hands small values on to later tasks."""
+
+    _name = "dbutils.jobs"
+
     def __init__(self, task_values: TaskValues) -> None:
         self.taskValues = task_values
 
 
-class DBUtils:
-    """AttributeError with a reason for the utilities that the local workspace has not."""
+class DBUtils(Utility):
+    """Databricks utilities: fs, jobs, library, notebook, secrets, widgets. Each has a help() of its own."""
 
-    def __init__(self, spec: Message, channel: Channel) -> None:
+    _name = "dbutils"
+
+    def __init__(self, spec: Message, channel: Channel, sink: Sink) -> None:
         context = spec.get("context") or {}
         task_key = context.get("task_key") if context.get("job_run_id") else None
         self.widgets = Widgets(spec.get("widgets") or {})
-        self.notebook = NotebookUtility()
+        self.notebook = NotebookUtility(spec, sink)
         self.jobs = JobsUtility(TaskValues(channel, task_key, spec.get("task_values") or {}))
-        self.fs = FileSystem()
+        self.fs = FileSystem(spec.get("mounts"))
+        self.library = LibraryUtility()
         self.secrets = SecretsUtility()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"dbutils.{name} is not available in the local workspace.")

@@ -6,31 +6,60 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
-from databricks.sdk.dbutils import FileInfo
+from local_workspace.paths import to_local
+from local_workspace.runtime.utility import Utility
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):", re.IGNORECASE)
 
 
-class FileSystem:
-    """Paths are absolute or start with `file:`; for any other scheme NotImplementedError."""
+class FileInfo(NamedTuple):
+    """`size` in bytes, `modificationTime` in epoch milliseconds; the path of a folder ends with a slash."""
+
+    path: str
+    name: str
+    size: int
+    modificationTime: int  # noqa: N815
+
+    def isDir(self) -> bool:  # noqa: N802
+        return self.path.endswith("/")
+
+    def isFile(self) -> bool:  # noqa: N802
+        return not self.isDir()
+
+
+class FileSystem(Utility):
+    """Utilities for files in volumes, in the workspace and on this machine.
+
+    Paths start with `/Volumes`, `/Workspace` (`dbfs:` in front is fine), `file:` or a slash; for any other scheme
+    NotImplementedError.
+    """
+
+    _name = "dbutils.fs"
+
+    def __init__(self, mounts: str | None) -> None:
+        self._mounts = None if mounts is None else Path(mounts)
 
     def ls(self, path: str) -> list[FileInfo]:
-        folder = _local(path)
+        """What a folder holds, or the file itself."""
+        folder = self._local(path)
         entries = sorted(folder.iterdir()) if folder.is_dir() else [folder]
         return [_info(entry) for entry in entries]
 
     def mkdirs(self, path: str) -> bool:
-        _local(path).mkdir(parents=True, exist_ok=True)
+        """Make a folder and its parents."""
+        self._local(path).mkdir(parents=True, exist_ok=True)
         return True
 
     def head(self, path: str, maxBytes: int = 65536) -> str:
-        with _local(path).open("rb") as file:
+        """The first bytes of a file as text."""
+        with self._local(path).open("rb") as file:
             return file.read(maxBytes).decode(errors="replace")
 
     def put(self, path: str, contents: str, overwrite: bool = False) -> bool:
         """Write a text file; FileExistsError where there is one, unless `overwrite`."""
-        target = _local(path)
+        target = self._local(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("w" if overwrite else "x", encoding="utf-8") as file:
             file.write(contents)
@@ -38,7 +67,7 @@ class FileSystem:
 
     def cp(self, source: str, destination: str, recurse: bool = False) -> bool:
         """Copy a file, or with `recurse` a folder; IsADirectoryError for a folder without it."""
-        origin, target = _local(source), _local(destination)
+        origin, target = self._local(source), self._local(destination)
         if origin.is_dir():
             _require_recurse(origin, recurse)
             shutil.copytree(origin, target, dirs_exist_ok=True)
@@ -48,12 +77,13 @@ class FileSystem:
         return True
 
     def mv(self, source: str, destination: str, recurse: bool = False) -> bool:
+        """Move a file, or with `recurse` a folder."""
         self.cp(source, destination, recurse)
         return self.rm(source, recurse)
 
     def rm(self, path: str, recurse: bool = False) -> bool:
         """Whether there was something to remove."""
-        target = _local(path)
+        target = self._local(path)
         if target.is_dir():
             _require_recurse(target, recurse)
             shutil.rmtree(target)
@@ -62,18 +92,18 @@ class FileSystem:
         target.unlink(missing_ok=True)
         return existed
 
-
-def _local(path: str) -> Path:
-    scheme = _SCHEME.match(path)
-    if scheme and scheme["scheme"] != "file":
-        raise NotImplementedError(
-            f"dbutils.fs has no {scheme['scheme']}: paths in the local workspace, got {path!r}. "
-            "Pass a path of a volume as a parameter of the task."
-        )
-    local = Path(path.removeprefix("file:"))
-    if not local.is_absolute():
-        raise ValueError(f"dbutils.fs needs an absolute path, got {path!r}.")
-    return local
+    def _local(self, path: str) -> Path:
+        mounted = path if self._mounts is None else to_local(path, self._mounts)
+        scheme = _SCHEME.match(mounted)
+        if scheme and scheme["scheme"] != "file":
+            raise NotImplementedError(
+                f"dbutils.fs has no {scheme['scheme']}: paths in the local workspace, got {path!r}. "
+                "Give a path of a volume."
+            )
+        local = Path(mounted.removeprefix("file:"))
+        if not local.is_absolute():
+            raise ValueError(f"dbutils.fs needs an absolute path, got {path!r}.")
+        return local
 
 
 def _require_recurse(folder: Path, recurse: bool) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _COMMENTS = {"PYTHON": "#", "SQL": "--", "SCALA": "//", "R": "#"}
-_MAGIC = re.compile(r"%(?P<word>\w+)[ \t]*(?P<rest>.*)", re.DOTALL)
+_MAGIC = re.compile(r"%(?P<word>[\w-]+)[ \t]*(?P<rest>.*)", re.DOTALL)
+_CELL_MAGICS = frozenset(
+    {"python", "sql", "scala", "r", "md", "md-sandbox", "sh", "fs", "run", "skip"}
+)
+"""Say what the whole cell is; any other magic is IPython's, in a Python cell."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ def _cell(index: int, lines: list[str], first_line: int, comment: str, language:
         line.removeprefix(magic).removeprefix(" ") if is_magic else line for line in lines
     )
     code = text
-    if is_magic and (found := _MAGIC.fullmatch(text)):
+    found = _MAGIC.fullmatch(text)
+    if found and found["word"] not in _CELL_MAGICS:
+        language = "python"
+    elif found:
         language, code = found["word"], found["rest"]
         # What follows the magic word starts on its line, or on the next one.
         if not lines[0].removeprefix(magic).strip().removeprefix(f"%{language}").strip():

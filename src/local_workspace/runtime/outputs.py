@@ -6,7 +6,7 @@ import base64
 import io
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 import pandas as pd
@@ -17,32 +17,41 @@ from local_workspace.runtime.result_set import fetch
 MAX_ROWS = 1000
 """Databricks shows at most 10,000 rows or 2 MB; a page of the local workspace shows fewer."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Of a cell's text and of one figure; what exceeds it is left out, and the output says so."""
+"""Of a cell's text, and of one figure, table or piece of HTML; what exceeds it is left out, and the output says so."""
+MAX_NOTEBOOK_BYTES = 32 * 1024 * 1024
+"""Of all that a notebook shows, which is kept with its run."""
+LEFT_OUT = "*** more is left out here; all that was printed is in the log ***\n"
 
 Output = dict[str, Any]
 Sink = Callable[[Output], None]
 
 
 class CellOutputs:
-    """The outputs of the cell that runs, in order."""
+    """The outputs of the cell that runs, in order, as far as there is room for them."""
 
     def __init__(self) -> None:
         self._outputs: list[Output] = []
-        self._text_size = 0
+        self._room = MAX_NOTEBOOK_BYTES
+        self._text_room = MAX_BYTES
+        self._is_full = False
 
     def add(self, output: Output) -> None:
-        is_text = output["type"] == "text"
-        self._text_size += len(output["data"]) if is_text else 0
-        if not is_text or self._text_size <= MAX_BYTES:
-            self._outputs.append(output)
+        is_text, size = output["type"] == "text", _size(output)
+        room = min(self._room, self._text_room) if is_text else self._room
+        if size > room and output["type"] != "error":
+            self._is_full = True
+            return
+        self._outputs.append(output)
+        self._room -= size
+        self._text_room -= size if is_text else 0
 
     def take(self) -> list[Output]:
         """The outputs so far, adjacent texts as one; the next cell starts with none."""
-        if self._text_size > MAX_BYTES:
-            self._outputs.append(text_output("*** more text is only in the log ***\n"))
+        if self._is_full:
+            self._outputs.append(text_output(LEFT_OUT))
         grouped = itertools.groupby(self._outputs, lambda output: output["type"] == "text")
         taken = [output for is_text, group in grouped for output in _merged(is_text, group)]
-        self._outputs, self._text_size = [], 0
+        self._outputs, self._text_room, self._is_full = [], MAX_BYTES, False
         return taken
 
 
@@ -82,15 +91,25 @@ def render(value: object) -> Output:
         return _spark_table(value)
     if isinstance(value, pd.DataFrame):
         return _pandas_table(value)
+    if _is_table(value):
+        return _pandas_table(pd.DataFrame(value))
     if _is_figure(value):
         return figure_output(value)
-    if hasattr(value, "_repr_html_") and (html := value._repr_html_()) is not None:
-        return {"type": "html", "data": html}
+    if (html := _html_of(value)) is not None:
+        return html_output(html)
     return text_output(value if isinstance(value, str) else repr(value))
 
 
 def text_output(text: str) -> Output:
     return {"type": "text", "data": text}
+
+
+def html_output(html: str) -> Output:
+    if len(html) > MAX_BYTES:
+        return text_output(
+            f"HTML of {len(html)} characters is not shown; the limit is {MAX_BYTES}."
+        )
+    return {"type": "html", "data": html}
 
 
 def figure_output(figure: Any) -> Output:
@@ -117,6 +136,28 @@ def _is_figure(value: object) -> bool:
     return module is not None and isinstance(value, module.Figure)
 
 
+def _is_table(value: object) -> bool:
+    """Whether it is a list of named tuples, as `dbutils.fs.ls` gives it, or of Rows."""
+    return isinstance(value, list) and bool(value) and all(map(_is_row, value))
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, tuple) and (hasattr(value, "_fields") or hasattr(value, "__fields__"))
+
+
+def _html_of(value: object) -> str | None:
+    """What the value says of itself to a notebook; plotly and others have the whole bundle only."""
+    for name in ("_repr_html_", "_repr_mimebundle_"):
+        if isinstance(value, type) or not callable(describe := getattr(value, name, None)):
+            continue
+        html = describe()
+        if isinstance(html, dict):
+            html = html.get("text/html")
+        if html is not None:
+            return str(html)
+    return None
+
+
 def _spark_table(frame: DataFrame) -> Output:
     result = fetch(frame, MAX_ROWS)
     columns = [{"name": name, "type": text} for name, text, _ in result.columns]
@@ -132,7 +173,25 @@ def _pandas_table(frame: pd.DataFrame) -> Output:
 
 
 def _table(columns: list[dict[str, str]], rows: list[list[str | None]], truncated: bool) -> Output:
-    return {"type": "table", "data": {"columns": columns, "rows": rows, "truncated": truncated}}
+    kept = list(_within(rows, MAX_BYTES))
+    data = {"columns": columns, "rows": kept, "truncated": truncated or len(kept) < len(rows)}
+    return {"type": "table", "data": data}
+
+
+def _within(rows: Iterable[list[str | None]], size: int) -> Iterator[list[str | None]]:
+    """The first rows that have together at most so many characters."""
+    for row in rows:
+        size -= sum(len(value or "") for value in row)
+        if size < 0:
+            return
+        yield row
+
+
+def _size(output: Output) -> int:
+    data = output["data"]
+    if isinstance(data, str):
+        return len(data)
+    return sum(len(value or "") for row in data["rows"] for value in row)
 
 
 def _merged(is_text: bool, outputs: Iterable[Output]) -> list[Output]:

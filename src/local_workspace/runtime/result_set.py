@@ -1,4 +1,4 @@
-"""Query results as Databricks' JSON_ARRAY format has them: every value is text, NULL is null.
+"""Query results, and their values as Databricks' JSON_ARRAY format has them: text, and null for NULL.
 
 https://docs.databricks.com/api/workspace/statementexecution
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,18 +32,27 @@ class ResultSet:
     """`columns` are (name, type_text, type_name), for example ("year", "BIGINT", "LONG")."""
 
     columns: list[tuple[str, str, str]]
-    rows: list[list[Text]]
-    truncated: bool
+    table: pa.Table
+    truncated: bool = False
+
+    @cached_property
+    def rows(self) -> list[list[Text]]:
+        return text_rows(self.table)
+
+
+def no_result() -> ResultSet:
+    """What a command answers with."""
+    return ResultSet([], pa.table({}))
 
 
 def fetch(frame: DataFrame, limit: int | None) -> ResultSet:
     """The first `limit` rows, or all."""
     columns = [(f.name, type_text(f.dataType), type_name(f.dataType)) for f in frame.schema.fields]
     if not columns:
-        return ResultSet([], [], False)
+        return no_result()
     table = (frame if limit is None else frame.limit(limit + 1)).toArrow()
     kept = table if limit is None else table.slice(0, limit)
-    return ResultSet(columns, _rows(kept), kept.num_rows < table.num_rows)
+    return ResultSet(columns, kept, kept.num_rows < table.num_rows)
 
 
 def type_text(data_type: DataType) -> str:
@@ -62,7 +72,8 @@ def type_name(data_type: DataType) -> str:
     return _TYPE_NAMES.get(name, name)
 
 
-def _rows(table: pa.Table) -> list[list[Text]]:
+def text_rows(table: pa.Table) -> list[list[Text]]:
+    """The rows of `table`, every value as text."""
     columns = [
         [None if value is None else convert(value) for value in column.to_pylist()]
         for column, convert in ((c, _converter(c.type)) for c in table.columns)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import io
 import os
 import random
-import signal
 import socket
 import sys
 import threading
@@ -17,17 +17,24 @@ from typing import NoReturn
 
 import numpy as np
 
-from local_workspace.runtime import notebook, python_wheel, spark_python, sql_session
+from local_workspace.runtime import (
+    installer,
+    notebook,
+    python_wheel,
+    spark_python,
+    sql_session,
+)
 from local_workspace.runtime.channel import Channel, Message
-from local_workspace.runtime.dbutils import NotebookExit
 from local_workspace.runtime.failure import describe
-from local_workspace.runtime.process_tree import adopt_orphans
+from local_workspace.runtime.notebook_runs import NotebookExit
+from local_workspace.runtime.process_tree import adopt_orphans, die_first, end_group_with
 
 KINDS: dict[str, Callable[[Message, Channel], str | None]] = {
     "notebook": notebook.run,
     "python_wheel": python_wheel.run,
     "spark_python": spark_python.run,
     "warehouse": sql_session.run,
+    "installer": installer.run,
 }
 _SOURCES = str(Path(__file__).parents[2])
 _DATABRICKS_MODULES = str(Path(__file__).parent / "databricks_modules")
@@ -37,20 +44,15 @@ def main(connection: socket.socket, lifeline: int, output: int) -> NoReturn:
     """Run the task that the workspace sends over `connection`; dies when `lifeline` is closed."""
     os.setsid()
     adopt_orphans()
+    die_first()
     _redirect(output)
-    threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
+    end_group_with(lifeline)
     channel = Channel(connection)
     spec = channel.receive()
     if spec is None:
         os._exit(1)
     _enter(spec)
     os._exit(_run(spec, channel))
-
-
-def _die_with(lifeline: int) -> None:
-    """The other end is open only in the fork server, which dies with the workspace."""
-    os.read(lifeline, 1)
-    os.killpg(0, signal.SIGKILL)
 
 
 def _enter(spec: Message) -> None:
@@ -105,7 +107,9 @@ def _run(spec: Message, channel: Channel) -> int:
 
 def _fail(error: BaseException, channel: Channel) -> int:
     message, trace = describe(error)
-    sys.stderr.write(trace)
+    # The task's code may have closed or replaced its streams.
+    with contextlib.suppress(Exception):
+        sys.stderr.write(trace)
     _finish()
     channel.send("failed", error=message, trace=trace)
     return 1
@@ -115,5 +119,6 @@ def _finish() -> None:
     """What the interpreter does at its end, without taking down each module: that costs time."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

@@ -10,13 +10,19 @@ import json
 from typing import Any
 
 from local_workspace.runtime.channel import Channel
+from local_workspace.runtime.utility import Utility
 
 MAX_BYTES = 48 * 1024
 """Of one value as JSON."""
 
 
-class TaskValues:
-    """`known` are the values of the run's tasks when this one started, by task key and key."""
+class TaskValues(Utility):
+    """Small values that tasks of one run hand on.
+
+    `known` are the values of the run's tasks when this one started, by task key and key.
+    """
+
+    _name = "dbutils.jobs.taskValues"
 
     def __init__(
         self, channel: Channel, task_key: str | None, known: dict[str, dict[str, Any]]

@@ -28,6 +28,29 @@ class Notebook:
     source: str
 
 
+@dataclass(frozen=True)
+class Upload:
+    """What an uploaded file becomes: a notebook in `language`, or a file where that is None."""
+
+    path: str
+    language: str | None = None
+    is_jupyter: bool = False
+
+
+def classify(path: str, content: Path, format: str, language: str | None) -> Upload:
+    """What `content` becomes; a notebook that is recognised by its extension loses it."""
+    if format == "RAW":
+        return Upload(path)
+    if format == "JUPYTER":
+        return Upload(path.removesuffix(JUPYTER_EXTENSION), "PYTHON", is_jupyter=True)
+    if language is not None:
+        return Upload(path, language)
+    detected = detect_language(path, content)
+    if detected is None:
+        return Upload(path)
+    return Upload(without_extension(path), detected, path.endswith(JUPYTER_EXTENSION))
+
+
 def detect_language(path: str, content: Path) -> str | None:
     """The language of the notebook that `content` is under the name of `path`; None for any other file."""
     extension = PurePosixPath(path).suffix
@@ -50,11 +73,12 @@ def header(language: str) -> str:
     return f"{_COMMENTS[extension]} Databricks notebook source"
 
 
-def to_source(path: str, content: bytes, language: str) -> bytes:
-    """The source form of what was uploaded to `path`: from Jupyter's form, and with the header."""
-    if path.endswith(JUPYTER_EXTENSION):
-        return _jupyter_to_source(path, content)
-    first = header(language).encode()
+def to_source(upload: Upload, content: bytes) -> bytes:
+    """The source form of a notebook: from Jupyter's form, and with the header."""
+    assert upload.language is not None
+    if upload.is_jupyter:
+        return _jupyter_to_source(upload.path, content)
+    first = header(upload.language).encode()
     return content if content.startswith(first) else first + b"\n" + content
 
 
@@ -70,7 +94,7 @@ def _jupyter_to_source(path: str, content: bytes) -> bytes:
 def _cell(cell: dict[str, Any]) -> str:
     source = cell["source"]
     text = source if isinstance(source, str) else "".join(source)
-    magic = "%md\n" if cell["cell_type"] == "markdown" else ""
+    magic = "" if cell["cell_type"] == "code" else "%md\n"
     if not magic and not text.startswith("%"):
         return text
     return "\n".join(f"# MAGIC {line}" for line in (magic + text).splitlines())

@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from serving import event_loop
 
 from local_workspace.execution.engine import engine_python
-from local_workspace.execution.processes import Exit, TaskProcesses
+from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.task_process import Exit
 from local_workspace.settings import StateDir
+
+if TYPE_CHECKING:
+    from .sql_serving import SqlWorkspace
 
 SAIL = """
 import sys
@@ -165,3 +170,17 @@ def runner(spark_remote: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         runner.wait(runner.processes.start())
         yield runner
         runner.wait(runner.processes.stop())
+
+
+@pytest.fixture(scope="module")
+def workspace(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlWorkspace]:
+    """The SQL routes, served."""
+    from .sql_serving import sql_workspace
+
+    with sql_workspace(runner, tmp_path_factory.mktemp("workspace")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def client(workspace: SqlWorkspace) -> WorkspaceClient:
+    return workspace.client

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local_workspace.runtime.notebook_source import Cell, parse
+from local_workspace.runtime.outputs import LEFT_OUT
 
 from .conftest import Runner
 
@@ -20,11 +21,14 @@ def test_cells_of_a_python_notebook() -> None:
     source = (
         f"{HEADER}# MAGIC %md\n# MAGIC # Title\n{NEXT}\n"
         f"# DBTITLE 1,Numbers\nx = 1\n\ny = 2\n{NEXT}{NEXT}# MAGIC %sql SELECT 1\n# MAGIC\n# MAGIC , 2"
+        f"{NEXT}# MAGIC %pip list\n# MAGIC x{NEXT}%sql\nSELECT 2"
     )
     assert parse(source, "PYTHON") == [
         Cell(0, "md", "%md\n# Title", "# Title", 3),
         Cell(1, "python", "x = 1\n\ny = 2", "x = 1\n\ny = 2", 8, "Numbers"),
         Cell(2, "sql", "%sql SELECT 1\n\n, 2", "SELECT 1\n\n, 2", 15),
+        Cell(3, "python", "%pip list\nx", "%pip list\nx", 19),
+        Cell(4, "sql", "%sql\nSELECT 2", "SELECT 2", 23),
     ]
 
 
@@ -59,7 +63,7 @@ def test_text_without_end_is_cut_in_the_cell_only(runner: Runner) -> None:
     assert len(ended.output) == 10_000_000
     assert len(text["data"]) <= 4 * 1024 * 1024
     assert html == {"type": "html", "data": "end"}
-    assert ended.cells[0][2]["data"] == "*** more text is only in the log ***\n"
+    assert ended.cells[0][2]["data"] == LEFT_OUT
 
 
 def test_an_error_shows_the_notebooks_lines_only(runner: Runner) -> None:
@@ -117,8 +121,10 @@ print(dbutils.widgets.getAll())
     [
         ("dbutils.widgets.get('x')", "InputWidgetNotDefined: No input widget named x is defined"),
         ("dbutils.widgets.dropdown('x', 'c', ['a'])", "ValueError: The default value 'c' of"),
-        ("dbutils.notebook.run('x', 60)", "NotImplementedError: dbutils.notebook.run('x') is not"),
-        ("dbutils.library.restartPython()", "AttributeError: dbutils.library is not available"),
+        ("dbutils.notebook.run('x', 60, {'n': 1})", "TypeError: The arguments of a notebook are"),
+        ("dbutils.credentials.help()", "AttributeError: dbutils.credentials is not available"),
+        ("dbutils.fs.mount('s3a://b', '/mnt/b')", "AttributeError: dbutils.fs.mount is not"),
+        ("dbutils.library.install('x')", "AttributeError: dbutils.library.install is not"),
         ("dbutils.fs.ls('s3://bucket')", "NotImplementedError: dbutils.fs has no s3: paths"),
         ("dbutils.fs.ls('here')", "ValueError: dbutils.fs needs an absolute path, got 'here'"),
         ("dbutils.jobs.taskValues.get('t', 'k')", "ValueError: No task value 'k' of the task 't'"),
@@ -132,8 +138,13 @@ print(dbutils.widgets.getAll())
         ("sc", "NameError: name 'sc' is not defined"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("# MAGIC %scala\n# MAGIC val x = 1", "NotImplementedError: %scala cells do not run in"),
-        ("# MAGIC %pip install nothing-like-it", "NotImplementedError: %pip install nothing-like"),
-        ("# MAGIC %pip uninstall pandas", "NotImplementedError: %pip uninstall pandas: a notebook"),
+        ("# MAGIC %r\n# MAGIC x <- 1", "NotImplementedError: %r cells do not run in the local"),
+        ("# MAGIC %nosuch", "UsageError: Line magic function `%nosuch` not found."),
+        (
+            "# MAGIC %pip uninstall pandas",
+            "PipError: %pip uninstall pandas: the local workspace has",
+        ),
+        ("# MAGIC %run ./x 5", "ValueError: %run takes a path and $name=\"value\" pairs, got '5'."),
         ("# MAGIC %run ./absent", "FileNotFoundError: %run ./absent: there is no such notebook"),
         ("# MAGIC %sh -e\n# MAGIC false\n# MAGIC true", "CalledProcessError: Command '%sh -e'"),
     ],

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from local_workspace.errors import LocalWorkspaceError
-from local_workspace.execution.processes import Exit, TaskProcesses
+from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.task_process import Exit
 from local_workspace.settings import StateDir
 
 from .conftest import Runner, wait_until

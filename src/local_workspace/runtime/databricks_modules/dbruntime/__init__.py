@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, ClassVar
 
 from . import databricks_repl_context
@@ -17,4 +18,9 @@ class UserNamespaceInitializer:
         return cls()
 
     def get_namespace_globals(self) -> dict[str, Any]:
+        runtime = sys.modules.get("databricks.sdk.runtime")
+        if runtime is not None:
+            # Its __all__: `from databricks.sdk.runtime import *` fails at a name that is not there.
+            names: list[str] = runtime.dbruntime_objects
+            names[:] = [name for name in names if name in self.namespace or hasattr(runtime, name)]
         return self.namespace
