@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local_workspace.errors import LocalWorkspaceError
-from local_workspace.settings import DEFAULT_PORT, StateDir
+from local_workspace.settings import DEFAULT_PORT, LOOPBACK, StateDir
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -24,11 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command: Command = arguments.command
         return command(arguments)
-    except LocalWorkspaceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
+    except LocalWorkspaceError as error:
+        return _fail(str(error))
+    except TimeoutError as error:
+        return _fail(f"The local workspace does not answer any more: {error}")
+    except _refusal() as error:
+        return _fail(str(error))
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
+
+
+def _refusal() -> type[Exception]:
+    """What the SDK raises for an answer that is an error; looked up when it is needed, since the SDK loads slowly."""
+    from databricks.sdk.errors.base import DatabricksError
+
+    return DatabricksError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,11 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the workspace in the foreground")
     default_port = os.environ.get("LOCAL_WORKSPACE_PORT", str(DEFAULT_PORT))
     serve.add_argument("--port", type=int, default=default_port, help="0 takes a free one")
+    serve.add_argument(
+        "--insecure-bind",
+        type=_ipv4,
+        default=LOOPBACK,
+        metavar="ADDRESS",
+        help="open the workspace to the network on this IPv4 address (0.0.0.0: on all), unencrypted",
+    )
     serve.set_defaults(command=_serve)
 
     deploy = commands.add_parser("deploy", help="deploy the bundle of this folder")
     deploy.add_argument("--target", "-t", default=None)
     deploy.add_argument("--var", action="append", default=[], metavar="NAME=VALUE")
+    deploy.add_argument(
+        "--force-lock", action="store_true", help="take over the lock of a deployment that died"
+    )
     deploy.add_argument("--json", action="store_true", help="print the job ids as JSON")
     deploy.set_defaults(command=_deploy)
 
@@ -74,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     faults.add_argument(
         "--status", type=int, default=0, help="HTTP status of an endpoint's answers"
     )
+    faults.add_argument(
+        "--error-code", default="", help="error code of such answers, e.g. ABORTED with status 409"
+    )
     faults.add_argument("--delay", type=float, default=0.0, help="seconds")
     faults.add_argument(
         "--drop", action="store_true", help="carry the request out, then lose the answer"
@@ -90,12 +119,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from local_workspace.sdk_types import import_client_on_demand
+
+    import_client_on_demand()
     from local_workspace.server import serve
 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    serve(StateDir.default(), arguments.port)
+    serve(StateDir.default(), arguments.port, arguments.insecure_bind)
     return 0
 
 
@@ -105,7 +137,12 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
     progress: Callable[[str], None] = (lambda _: None) if arguments.json else print
     summary = deploy(
-        Path.cwd(), arguments.target, _pairs(arguments.var), connect(StateDir.default()), progress
+        Path.cwd(),
+        arguments.target,
+        _pairs(arguments.var),
+        connect(StateDir.default()),
+        progress,
+        force_lock=arguments.force_lock,
     )
     print(json.dumps(summary.job_ids) if arguments.json else summary)
     return 0
@@ -172,7 +209,7 @@ def _faults(arguments: argparse.Namespace) -> int:
         case "add":
             body = {
                 name: getattr(arguments, name)
-                for name in ("task", "endpoint", "times", "status", "drop")
+                for name in ("task", "endpoint", "times", "status", "error_code", "drop")
             }
             api.do("POST", "/api/local/faults", body={**body, "delay_seconds": arguments.delay})
         case "clear":
@@ -209,6 +246,10 @@ def _login(_: argparse.Namespace) -> int:
     answer: Any = client.api_client.do("POST", "/api/local/login-codes")
     print(f"{client.config.host}/login?code={answer['code']}")
     return 0
+
+
+def _ipv4(text: str) -> str:
+    return str(ipaddress.IPv4Address(text))
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

@@ -6,20 +6,33 @@ import socket
 from urllib.parse import urlsplit
 
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
 
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.settings import StateDir, read_env_file
 
+RETRY_SECONDS = 10
+"""Longer than a restart of the workspace takes."""
+
 
 def connect(state: StateDir) -> WorkspaceClient:
-    """A client of the workspace that runs on `state`; LocalWorkspaceError where none does."""
+    """A client of the workspace that runs on `state`; LocalWorkspaceError where none does.
+
+    A call raises TimeoutError where the workspace has ended meanwhile: within seconds, not the SDK's five minutes.
+    """
     values = read_env_file(state.env_file)
     host = values.get("DATABRICKS_HOST", "")
     if not host or not _answers(host):
         raise LocalWorkspaceError(
             f"No local workspace runs on {state.root}. Start one with `make workspace` (or `make up`)."
         )
-    return WorkspaceClient(host=host, token=values["DATABRICKS_TOKEN"], auth_type="pat")
+    config = Config(
+        host=host,
+        token=values["DATABRICKS_TOKEN"],
+        auth_type="pat",
+        retry_timeout_seconds=RETRY_SECONDS,
+    )
+    return WorkspaceClient(config=config)
 
 
 def _answers(host: str) -> bool:

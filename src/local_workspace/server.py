@@ -14,24 +14,36 @@ import uvicorn
 
 from local_workspace.api.app import create_app
 from local_workspace.errors import LocalWorkspaceError
-from local_workspace.settings import StateDir, read_env_file
+from local_workspace.settings import LOOPBACK, StateDir, read_env_file
 from local_workspace.workspace import Workspace
 
-LOOPBACK = "127.0.0.1"
+logger = logging.getLogger(__name__)
+
+EVERY_ADDRESS = "0.0.0.0"
+EXPOSED = (
+    "The workspace is open to the network on %s. Nothing is encrypted: whoever reads the token on its way, or "
+    "guesses a login link, runs code on this machine as you."
+)
 KEEP_ALIVE_SECONDS = 120
 """Longer than clients keep idle connections, so that none is closed under a request."""
 
 
-def serve(state: StateDir, port: int) -> None:
-    """Blocks until SIGINT or SIGTERM; raises LocalWorkspaceError when the state or the port is in use."""
+def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
+    """Blocks until SIGINT or SIGTERM; raises LocalWorkspaceError when the state or the port is in use.
+
+    With another `address` than the loopback interface's the workspace is open to the network, and says so.
+    """
     state.create()
-    with _locked(state), _bound(port) as listener:
-        url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    with _locked(state), _bound(address, port) as listener:
+        reached_at = LOOPBACK if address == EVERY_ADDRESS else address
+        url = f"http://{reached_at}:{listener.getsockname()[1]}"
         workspace = Workspace(state, url)
         link = f"{url}/login?code={workspace.page_sessions.new_code()}"
         print(f"Local workspace on {url}, its pages once on {link}. Ctrl-C ends it.", flush=True)
+        if address != LOOPBACK:
+            logger.warning(EXPOSED, address)
         config = uvicorn.Config(
-            create_app(workspace),
+            create_app(workspace, is_exposed=address != LOOPBACK),
             log_level=logging.WARNING,
             access_log=False,
             lifespan="on",
@@ -59,14 +71,16 @@ def _locked(state: StateDir) -> Iterator[None]:
 
 
 @contextmanager
-def _bound(port: int) -> Iterator[socket.socket]:
+def _bound(address: str, port: int) -> Iterator[socket.socket]:
     # The protocol is named, because asyncio turns Nagle's algorithm off only where it is.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     with listener:
         try:
-            listener.bind((LOOPBACK, port))
+            listener.bind((address, port))
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise LocalWorkspaceError(f"{address} is no address of this machine.") from None
             if error.errno != errno.EADDRINUSE:
                 raise
             raise LocalWorkspaceError(

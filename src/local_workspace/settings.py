@@ -8,9 +8,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8765
 USER_NAME = "local@localhost"
+USER_ID = "1"
 WORKSPACE_ID = 1
+CLIENT_RATE_LIMIT = 1000
+"""Requests per second. The CLI's own limit of 15 spares a shared workspace; an import of 500 files takes 33 s by it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class StateDir:
         return self.root / "task-logs"
 
     @property
+    def results(self) -> Path:
+        """Results of SQL statements that are fetched by link, one folder per statement."""
+        return self.root / "sql-results"
+
+    @property
     def libraries(self) -> Path:
         """Installed libraries, one folder per set."""
         return self.root / "libraries"
@@ -62,12 +71,13 @@ class StateDir:
             self.mounts,
             self.tables,
             self.task_logs,
+            self.results,
             self.libraries,
         ]
 
     def create(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.mounts, self.tables, self.task_logs, self.libraries):
+        for folder in (self.mounts, self.tables, self.task_logs, self.results, self.libraries):
             folder.mkdir(exist_ok=True)
 
 

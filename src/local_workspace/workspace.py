@@ -11,18 +11,28 @@ from local_workspace.execution.engine import Engine
 from local_workspace.execution.faults import Faults
 from local_workspace.execution.libraries import Libraries
 from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.sql_tasks import SqlTasks
 from local_workspace.execution.tasks import TaskExecutor
 from local_workspace.execution.warehouse import Warehouse
 from local_workspace.pages.render import Pages
 from local_workspace.pages.sessions import PageSessions
-from local_workspace.settings import WORKSPACE_ID, StateDir, load_or_make_token, write_env_file
+from local_workspace.settings import (
+    CLIENT_RATE_LIMIT,
+    WORKSPACE_ID,
+    StateDir,
+    load_or_make_token,
+    write_env_file,
+)
 from local_workspace.store.catalog import Catalog
 from local_workspace.store.database import Database
 from local_workspace.store.jobs import JobStore
 from local_workspace.store.permissions import Permissions
+from local_workspace.store.queries import QueryStore
 from local_workspace.store.runs import RunStore
+from local_workspace.store.secret_acls import SecretAcls
 from local_workspace.store.secrets import Secrets
 from local_workspace.store.statements import StatementStore
+from local_workspace.store.task_runs import TaskRunStore
 from local_workspace.store.volumes import Volumes
 from local_workspace.store.workspace_files import WorkspaceFiles
 
@@ -46,22 +56,26 @@ class Workspace:
         self.db = Database(state.database)
         self.jobs = JobStore(self.db)
         self.runs = RunStore(self.db)
+        self.task_runs = TaskRunStore(self.db)
         self.files = WorkspaceFiles(self.db, state.mounts)
         self.permissions = Permissions(self.db)
         self.catalog = Catalog(self.db, state.tables)
         self.volumes = Volumes(self.db, state.mounts)
-        self.statements = StatementStore(self.db)
+        self.statements = StatementStore(self.db, state.results)
         self.secrets = Secrets(self.db)
+        self.secret_acls = SecretAcls(self.db, self.secrets)
+        self.queries = QueryStore(self.db)
 
         self.engine = Engine(state, f"{url}/api/2.1/unity-catalog", self.token)
         self.processes = TaskProcesses(state)
-        self.warehouse = Warehouse(self.processes, self.engine, state.mounts)
+        self.warehouse = Warehouse(self.processes, self.engine, state.mounts, self.task_environment)
+        self.libraries = Libraries(state.libraries, self.processes)
         executor = TaskExecutor(
             state=state,
             files=self.files,
             processes=self.processes,
-            warehouse=self.warehouse,
-            libraries=Libraries(state.libraries),
+            sql=SqlTasks(self.files, self.queries, self.warehouse),
+            libraries=self.libraries,
             faults=self.faults,
             redactor=self.secrets.redactor,
             environment=self.task_environment,
@@ -70,6 +84,7 @@ class Workspace:
         self.conductor = Conductor(
             jobs=self.jobs,
             runs=self.runs,
+            task_runs=self.task_runs,
             execute=executor.execute,
             host=lambda: self.url,
             least_seconds=1.0,
@@ -81,9 +96,14 @@ class Workspace:
         """Engine up, state recovered, env file written; task processes go on warming up behind."""
         self.catalog.tables.remove_leftovers()
         self.volumes.remove_leftovers()
+        self.libraries.remove_leftovers()
         await self.engine.start()
         self.conductor.recover()
-        values = {"DATABRICKS_HOST": self.url, "DATABRICKS_TOKEN": self.token}
+        values = {
+            "DATABRICKS_HOST": self.url,
+            "DATABRICKS_TOKEN": self.token,
+            "DATABRICKS_RATE_LIMIT": str(CLIENT_RATE_LIMIT),
+        }
         write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
         self._warming = asyncio.create_task(self._warm_up())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -27,9 +28,14 @@ async def request(
     *,
     token: str,
     query: dict[str, str] | None = None,
-    body: bytes = b"",
+    body: bytes | Iterable[bytes] = b"",
+    headers: dict[str, str] | None = None,
 ) -> Answer:
-    """`path` is percent-encoded where it has to be, as on the wire; an exception of the application comes through."""
+    """`path` is percent-encoded where it has to be, as on the wire; an exception of the application comes through.
+
+    A body of several parts is taken from them as far as the application reads on.
+    """
+    sent_headers = {"authorization": f"Bearer {token}", "host": "127.0.0.1", **(headers or {})}
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -40,15 +46,21 @@ async def request(
         "raw_path": path.encode(),
         "query_string": urlencode(query or {}).encode(),
         "root_path": "",
-        "headers": [(b"authorization", f"Bearer {token}".encode()), (b"host", b"127.0.0.1")],
+        "headers": [(name.encode(), value.encode()) for name, value in sent_headers.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    parts = iter([body] if isinstance(body, bytes) else body)
+    ended = False
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return pending.pop() if pending else {"type": "http.disconnect"}
+        nonlocal ended
+        if ended:
+            return {"type": "http.disconnect"}
+        part = next(parts, None)
+        ended = part is None or isinstance(body, bytes)
+        return {"type": "http.request", "body": part or b"", "more_body": not ended}
 
     async def send(message: Message) -> None:
         sent.append(message)

@@ -24,7 +24,7 @@ from local_workspace.store.catalog import Catalog
 from local_workspace.store.database import Database
 from local_workspace.store.volumes import Volumes
 
-CATALOG_MODULES = ("unity_catalog", "volume_files")
+CATALOG_MODULES = ("unity_catalog", "grants", "copies", "volume_files")
 
 
 @dataclass
@@ -122,12 +122,19 @@ def running_engine(workspace: CatalogWorkspace) -> Iterator[Engine]:
 
 
 @contextmanager
-def session_on_sail(state: Path) -> Iterator[SparkSession]:
-    """A Spark session on Sail, with the catalog of a workspace on the folder `state`."""
+def sail_server(state: Path) -> Iterator[str]:
+    """The sc:// URL of Sail, with the catalog of a workspace on the folder `state`."""
     board = Switchboard()
     with (
         serving(board) as board.url,
         plugged_in(board, state) as workspace,
         running_engine(workspace) as engine,
     ):
-        yield DatabricksSession.builder.remote(engine.remote).create()
+        yield engine.remote
+
+
+@contextmanager
+def session_on_sail(state: Path) -> Iterator[SparkSession]:
+    """A Spark session there."""
+    with sail_server(state) as remote:
+        yield DatabricksSession.builder.remote(remote).create()

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest
 from databricks.sdk.service import jobs
 from scripted import ScriptedWorkspace, condition, for_each, notebook, run_job
 
@@ -80,6 +82,57 @@ def test_every_field_that_the_sdk_can_send_is_listed(request_: str) -> None:
     listed = rows(f"### `{request_}`")
     assert set(listed) == sent
     assert set(listed.values()) <= {"supported", "shown", "ignored"}
+
+
+def calls() -> dict[str, list[list[str]]]:
+    """The calls of the other parts: their fields that are supported, ignored, refused."""
+    page = section("## Fields of the other requests")
+    rows = [line.strip("|").split("|") for line in re.findall(r"^\| `.*\|$", page, re.MULTILINE)]
+    return {
+        call.strip(" `"): [re.findall(r"`(\w+)`", cell) for cell in cells] for call, *cells in rows
+    }
+
+
+@pytest.mark.parametrize("call", calls())
+def test_every_field_of_the_other_calls_is_listed(call: str) -> None:
+    service, _, name = call.partition(".")
+    api = inspect.signature(getattr(WorkspaceClient, service).fget).return_annotation
+    parameters = inspect.signature(getattr(api, name)).parameters.values()
+    sent = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD} - {"self"}
+    listed = [field for fields in calls()[call] for field in fields]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == sent
+
+
+REFUSING = {
+    "catalogs.update": ("PATCH", "/api/2.1/unity-catalog/catalogs/main", {}),
+    "schemas.create": (
+        "POST",
+        "/api/2.1/unity-catalog/schemas",
+        {"name": "s", "catalog_name": "main"},
+    ),
+    "schemas.update": ("PATCH", "/api/2.1/unity-catalog/schemas/main.default", {}),
+    "volumes.create": (
+        "POST",
+        "/api/2.1/unity-catalog/volumes",
+        {
+            "name": "v",
+            "catalog_name": "main",
+            "schema_name": "default",
+            "volume_type": "MANAGED",
+        },
+    ),
+    "secrets.create_scope": ("POST", "/api/2.0/secrets/scopes/create", {"scope": "s"}),
+}
+
+
+def test_what_is_listed_as_refused_is_refused(scripted: ScriptedWorkspace) -> None:
+    refused = {call: fields for call, (_, _, fields) in calls().items() if fields}
+    assert set(refused) == set(REFUSING)
+    for call, (method, path, body) in REFUSING.items():
+        for field in refused[call]:
+            with pytest.raises(BadRequest, match=field):
+                scripted.client.api_client.do(method, path, body={**body, field: "x"})
 
 
 def test_every_task_setting_and_kind_is_listed() -> None:

@@ -17,10 +17,17 @@ from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import TableInfo
 from expect import wait_until
+from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import SparkSession
-from serving import CatalogWorkspace, Switchboard, plugged_in, running_engine
+from serving import (
+    CatalogWorkspace,
+    Switchboard,
+    plugged_in,
+    running_engine,
+    session_on_sail,
+)
 
-from local_workspace.errors import LocalWorkspaceError
+from local_workspace.errors import LocalWorkspaceError, ResourceConflict
 from local_workspace.execution.engine import Engine
 from local_workspace.settings import StateDir
 
@@ -250,6 +257,51 @@ def test_tables_survive_restarts_of_engine_and_server(
         run = new_session(engine)
         run("INSERT INTO default.kept VALUES (2)")
         assert run("SELECT * FROM default.kept ORDER BY a") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(("is_ratified", "rows"), [(False, [(1,)]), (True, [(1,), (2,)])])
+def test_a_writer_that_is_killed_has_written_all_or_nothing(
+    root: Path,
+    switchboard: Switchboard,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    is_ratified: bool,
+    rows: list[tuple[int]],
+) -> None:
+    """Between staging and ratifying, and between ratifying and publishing."""
+    with plugged_in(switchboard, root) as workspace:
+        session, pid = spark_session(engine), engine.pid
+        session.client.set_retry_policies([])
+        session.sql(f"CREATE TABLE default.killed_{is_ratified} USING delta AS SELECT 1 AS a")
+        ratify = workspace.catalog.commits.ratify
+
+        def ratify_for_a_writer_that_is_killed(*arguments: Any, **options: Any) -> None:
+            if is_ratified:
+                ratify(*arguments, **options)
+            os.kill(pid, signal.SIGKILL)
+            raise ResourceConflict("Nobody reads this.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace.catalog.commits, "ratify", ratify_for_a_writer_that_is_killed)
+            with pytest.raises(SparkConnectGrpcException):
+                session.sql(f"INSERT INTO default.killed_{is_ratified} VALUES (2)")
+        wait_until(lambda: engine.pid != pid and _answers(engine))
+        run = new_session(engine)
+        assert run(f"SELECT * FROM default.killed_{is_ratified} ORDER BY a") == rows
+        run(f"INSERT INTO default.killed_{is_ratified} VALUES (3)")
+        assert run(f"SELECT * FROM default.killed_{is_ratified} ORDER BY a") == [*rows, (3,)]
+
+
+def test_two_workspaces_side_by_side_share_nothing(tmp_path: Path) -> None:
+    with session_on_sail(tmp_path / "a") as one, session_on_sail(tmp_path / "b") as other:
+        for session, value in ((one, 1), (other, 2)):
+            session.sql("CREATE SCHEMA s")
+            session.sql(f"CREATE TABLE s.t USING delta AS SELECT {value} AS a")
+        assert [session.table("s.t").collect() for session in (one, other)] == [[(1,)], [(2,)]]
+        one.sql("DROP SCHEMA s CASCADE")
+        assert other.table("s.t").collect() == [(2,)]
+        one.stop()
+        other.stop()
 
 
 def _answers(engine: Engine) -> bool:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
 import re
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from asgi import Answer, request
+from asgi import Answer
+from every_route import Target, every_route, field_names, routes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted import ScriptedTasks, condition, for_each, notebook, run_job
-from starlette.applications import Starlette
-from starlette.routing import Route
+from scripted import condition, for_each, notebook, run_job
 
-from local_workspace.api.app import API_MODULES, create_app
 from local_workspace.api.sql import WAREHOUSE_ID
-from local_workspace.execution.conductor import Conductor
-from local_workspace.settings import StateDir
-from local_workspace.sql.errors import SqlError
-from local_workspace.workspace import Workspace
 
 JOB = {
     "name": "job",
@@ -95,76 +85,15 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Target:
-    app: Starlette
-    workspace: Workspace
-    runner: asyncio.Runner
-
-    def send(self, method: str, path: str, **what: Any) -> Answer:
-        token = self.workspace.token
-        return self.runner.run(request(self.app, method, path, token=token, **what))
-
-
-class NoEngine:
-    remote = "sc://127.0.0.1:3"
-
-
-class NoWarehouse:
-    """Refuses every statement, as Spark does one that it cannot parse."""
-
-    is_running = True
-
-    async def execute(self, *_: Any, **__: Any) -> Any:
-        raise SqlError("[PARSE_SYNTAX_ERROR] Syntax error.", "42601")
-
-    def submit(self, _: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(work)
-
-    def cancel(self, _: str) -> None:
-        """Every statement has failed by then."""
-
-
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    workspace = Workspace(StateDir(tmp_path_factory.mktemp("state")), "http://127.0.0.1:2")
-    tasks = ScriptedTasks()
-    tasks.endings["w"] = [False]
-    workspace.conductor = Conductor(
-        jobs=workspace.jobs, runs=workspace.runs, execute=tasks.execute, host=lambda: "http://h"
-    )
-    workspace.engine = NoEngine()  # type: ignore[assignment]
-    workspace.warehouse = NoWarehouse()  # type: ignore[assignment]
-    behind: list[dict[str, Any]] = []
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_exception_handler(lambda _, context: behind.append(context))
-        target = Target(create_app(workspace), workspace, runner)
+    with every_route(tmp_path_factory.mktemp("state")) as target:
+        target.tasks.endings["w"] = [False]
         created = target.send("POST", "/api/2.2/jobs/create", body=json.dumps(JOB).encode())
         assert created.json() == {"job_id": 100_001}, created
         started = target.send("POST", "/api/2.2/jobs/run-now", body=b'{"job_id": 100001}')
         assert started.status == 200, started
         yield target
-        runner.run(workspace.conductor.stop())
-    assert behind == [], "An exception was raised behind an answer."
-    workspace.db.close()
-
-
-def routes() -> list[tuple[str, str]]:
-    found = []
-    for name in API_MODULES:
-        for route in importlib.import_module(f"local_workspace.api.{name}").routes:
-            assert isinstance(route, Route)
-            found += [(method, route.path) for method in sorted(route.methods or ())]
-    return found
-
-
-def field_names() -> list[str]:
-    """Every parameter that some route reads, as its source names it."""
-    folder = resources.files("local_workspace.api")
-    source = "".join(
-        Path(str(file)).read_text() for file in folder.iterdir() if file.name.endswith(".py")
-    )
-    return sorted(set(re.findall(r'params(?:\.\w+\(|\[)\s*"(\w+)"', source)))
 
 
 ODD_TEXT = st.one_of(
@@ -186,6 +115,7 @@ SCALARS = st.one_of(
     ODD_TEXT,
 )
 FIELDS = st.sampled_from(field_names())
+METHODS_AND_PATHS = [(method, route.path) for method, route in routes()]
 JUNK = st.recursive(
     SCALARS,
     lambda inner: (
@@ -253,7 +183,7 @@ class Sent:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Sent:
-    method, template = draw(st.sampled_from(routes()))
+    method, template = draw(st.sampled_from(METHODS_AND_PATHS))
     segment = quote(draw(ODD_TEXT).encode(errors="surrogatepass"), safe="")
     query = draw(st.dictionaries(FIELDS, ODD_TEXT, max_size=3))
     return Sent(

@@ -70,7 +70,9 @@ def test_pages_need_a_login_and_a_cookie_opens_only_pages(
     client: WorkspaceClient, browser: requests.Session
 ) -> None:
     host = client.config.host
-    assert requests.get(f"{host}/jobs", timeout=10).status_code == 401
+    refused = requests.get(f"{host}/jobs", timeout=10)
+    assert refused.status_code == 401
+    assert "`uv run local-workspace login` prints the link" in refused.json()["message"]
     assert browser.get(f"{host}/api/2.2/jobs/list", timeout=10).status_code == 401
 
 

@@ -64,6 +64,15 @@ def test_set_replaces_and_update_adds(client: WorkspaceClient, job_id: str) -> N
     assert levels(client.permissions.get("jobs", job_id))[1:] == [INHERITED]
 
 
+def test_the_levels_of_a_type_are_told(client: WorkspaceClient, job_id: str) -> None:
+    levels = client.permissions.get_permission_levels("jobs", job_id).permission_levels or []
+    assert [level.permission_level.value for level in levels if level.permission_level] == [
+        *("IS_OWNER", "CAN_MANAGE", "CAN_MANAGE_RUN", "CAN_VIEW")
+    ]
+    with pytest.raises(ResourceDoesNotExist, match=r"Job 5 does not exist\."):
+        client.permissions.get_permission_levels("jobs", "5")
+
+
 def test_a_job_has_exactly_one_owner(client: WorkspaceClient, job_id: str) -> None:
     other = AccessControlRequest(
         service_principal_name="sp", permission_level=PermissionLevel.IS_OWNER

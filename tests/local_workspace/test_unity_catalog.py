@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,12 @@ from databricks.sdk.service.catalog import (
     ColumnInfo,
     ColumnTypeName,
     DataSourceFormat,
+    EffectivePrivilege,
+    EffectivePrivilegeAssignment,
     PermissionsChange,
     Privilege,
     PrivilegeAssignment,
+    SecurableType,
     TableType,
     VolumeType,
 )
@@ -107,10 +112,34 @@ def test_there_is_one_catalog_from_the_start(client: WorkspaceClient) -> None:
     refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, lambda: client.catalogs.get("other"))
 
 
+def test_the_catalog_is_described_and_owned(client: WorkspaceClient) -> None:
+    before = client.catalogs.get("main")
+    changed = client.catalogs.update("main", comment="Energy", owner="o", properties={"a": "1"})
+    assert (changed.comment, changed.owner, changed.properties) == ("Energy", "o", {"a": "1"})
+    assert client.catalogs.get("main") == changed
+    assert (changed.updated_at or 0) >= (before.updated_at or 0)
+
+
 def test_further_catalogs_are_refused(client: WorkspaceClient) -> None:
-    with pytest.raises(BadRequest, match="has the catalog 'main' alone") as refusal:
-        client.catalogs.create("other")
-    assert refusal.value.error_code == "FEATURE_DISABLED"
+    for change in (
+        lambda: client.catalogs.create("other"),
+        lambda: client.catalogs.delete("main"),
+    ):
+        with pytest.raises(BadRequest, match="has the catalog 'main' alone") as refusal:
+            change()
+        assert refusal.value.error_code == "FEATURE_DISABLED"
+    refused(
+        BadRequest,
+        "FEATURE_DISABLED",
+        "The local workspace does not support new_name of a catalog.",
+        lambda: client.catalogs.update("main", new_name="other"),
+    )
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        "UpdateCatalog Nothing to update",
+        lambda: client.catalogs.update("main"),
+    )
 
 
 # Schemas
@@ -315,6 +344,44 @@ def test_dropping_a_managed_table_removes_its_files(
     refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, get)
 
 
+def test_tables_and_volumes_are_listed_in_pages(client: WorkspaceClient, uc: UnityCatalog) -> None:
+    for name in "cab":
+        uc.create_table("default", name)
+        client.volumes.create("main", "default", name, VolumeType.MANAGED)
+    tables = client.tables.list("main", "default", max_results=2)
+    assert [table.name for table in tables] == ["a", "b", "c"]
+    (bare, *_) = client.tables.list(
+        "main", "default", omit_columns=True, omit_properties=True, omit_username=True
+    )
+    assert (bare.columns, bare.properties, bare.owner) == ([], None, None)
+    volumes = client.volumes.list("main", "default", max_results=2)
+    assert [volume.name for volume in volumes] == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_table_has_another_owner(client: WorkspaceClient) -> None:
+    client.tables.update("main.default.shares", owner="someone@else")
+    assert client.tables.get("main.default.shares").owner == "someone@else"
+
+
+def test_what_is_dropped_and_made_again_is_new(
+    client: WorkspaceClient, uc: UnityCatalog, table: dict[str, Any]
+) -> None:
+    uc.commit(table, 1)
+    client.volumes.create("main", "default", "landing", VolumeType.MANAGED)
+    client.files.upload("/Volumes/main/default/landing/x", io.BytesIO(b"old"))
+    client.tables.delete("main.default.shares")
+    client.volumes.delete("main.default.landing")
+
+    again = uc.create_table("default", "shares").json()
+    client.volumes.create("main", "default", "landing", VolumeType.MANAGED)
+
+    assert again["table_id"] != table["table_id"]
+    assert uc.commits(again) == {"commits": [], "latest_table_version": -1}
+    assert uc.commit(table, 2).status_code == 404
+    assert list(client.files.list_directory_contents("/Volumes/main/default/landing")) == []
+
+
 def test_dropping_an_external_table_keeps_its_files(
     client: WorkspaceClient, tmp_path: Path
 ) -> None:
@@ -380,6 +447,19 @@ def test_only_the_next_version_is_ratified(
             "the next version is 2.",
         },
     )
+
+
+def test_of_many_writers_of_a_version_one_wins(
+    workspace: CatalogWorkspace, table: dict[str, Any]
+) -> None:
+    def write(_: int) -> list[int]:
+        writer = UnityCatalog(workspace)
+        return [writer.commit(table, version).status_code for version in (1, 2, 3)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(write, range(8)))
+    for version in range(3):
+        assert sorted(answer[version] for answer in answers) == [200, *[409] * 7]
 
 
 def test_a_refused_commit_changes_nothing(uc: UnityCatalog, table: dict[str, Any]) -> None:
@@ -459,6 +539,44 @@ def test_grants_are_stored_and_shown(client: WorkspaceClient) -> None:
     removal = [PermissionsChange(remove=[Privilege.ALL_PRIVILEGES], principal="users")]
     left = client.grants.update("schema", "main.default", changes=removal).privilege_assignments
     assert left == expected[:1]
+
+
+@pytest.mark.parametrize("kind", ["catalog", "schema", "table", "volume"])
+def test_every_kind_of_object_has_grants(
+    client: WorkspaceClient, table: dict[str, Any], kind: str
+) -> None:
+    client.volumes.create("main", "default", "landing", VolumeType.MANAGED)
+    names = {"catalog": "main", "schema": "main.default", "volume": "main.default.landing"}
+    name = names.get(kind, table["full_name"])
+    change = PermissionsChange(add=[Privilege.MANAGE], principal="users")
+    client.grants.update(kind, name, changes=[change])
+    shown = client.grants.get(kind, name).privilege_assignments
+    assert shown == [PrivilegeAssignment("users", [Privilege.MANAGE])]
+
+
+@pytest.mark.usefixtures("table")
+def test_effective_grants_are_inherited(client: WorkspaceClient) -> None:
+    for kind, name, privilege, principal in (
+        ("catalog", "main", Privilege.USE_CATALOG, "users"),
+        ("schema", "main.default", Privilege.SELECT, "users"),
+        ("table", "main.default.shares", Privilege.MODIFY, "users"),
+        ("schema", "main.default", Privilege.MANAGE, "me@there"),
+    ):
+        change = PermissionsChange(add=[privilege], principal=principal)
+        client.grants.update(kind, name, changes=[change])
+    effective = client.grants.get_effective("table", "main.Default.shares", principal="users")
+    assert effective.privilege_assignments == [
+        EffectivePrivilegeAssignment(
+            "users",
+            [
+                EffectivePrivilege("main", SecurableType.CATALOG, Privilege.USE_CATALOG),
+                EffectivePrivilege("main.default", SecurableType.SCHEMA, Privilege.SELECT),
+                EffectivePrivilege(privilege=Privilege.MODIFY),
+            ],
+        )
+    ]
+    on_schema = client.grants.get_effective("schema", "main.default").privilege_assignments or []
+    assert [assignment.principal for assignment in on_schema] == ["me@there", "users"]
 
 
 def test_grants_go_with_their_object(client: WorkspaceClient, workspace: CatalogWorkspace) -> None:

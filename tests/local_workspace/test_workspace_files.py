@@ -17,7 +17,7 @@ from databricks.sdk.errors import (
     ResourceAlreadyExists,
     ResourceDoesNotExist,
 )
-from databricks.sdk.service.workspace import ExportFormat, ImportFormat, Language, ObjectType
+from databricks.sdk.service.workspace import ImportFormat, Language, ObjectType
 from expect import refused
 from serving import Switchboard
 from workspace_parts import BundleWorkspace, bundle_workspace
@@ -229,21 +229,6 @@ def test_a_link_out_of_the_workspace_is_not_followed(
     (workspace.state.mounts / HOME.lstrip("/") / "link").symlink_to(tmp_path)
     with pytest.raises(InvalidParameterValue, match="leads out of"):
         client.workspace.export(f"{HOME}/link/secret")
-
-
-def test_other_formats_are_refused(client: WorkspaceClient) -> None:
-    refused(
-        BadRequest,
-        "FEATURE_DISABLED",
-        "The local workspace has no format DBC; it has AUTO, SOURCE, RAW.",
-        lambda: client.workspace.export(HOME, format=ExportFormat.DBC),
-    )
-    refused(
-        InvalidParameterValue,
-        "INVALID_PARAMETER_VALUE",
-        f"{HOME} is a directory, not a file.",
-        lambda: client.workspace.export(HOME),
-    )
 
 
 def test_what_a_task_writes_to_the_mount_is_an_object_too(

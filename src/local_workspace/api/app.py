@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import importlib
+import ipaddress
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,10 +20,13 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_workspace.api.local import FaultInjection
+from local_workspace.api.statement_results import LINKS
+from local_workspace.api.volume_files import NO_UPLOAD
 from local_workspace.errors import ApiError, EndpointNotFound, PermissionDenied, Unauthenticated
 from local_workspace.settings import WORKSPACE_ID
 
 if TYPE_CHECKING:
+    from local_workspace.pages.sessions import PageSessions
     from local_workspace.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -34,29 +38,42 @@ API_MODULES = (
     "workspace_files",
     "volume_files",
     "unity_catalog",
+    "grants",
+    "copies",
     "permissions",
     "secrets",
+    "secret_acls",
     "sql",
+    "queries",
     "compute",
     "local",
+    "runtime",
     "pages",
 )
 """Each has `routes`, in the order in which they are tried."""
 
-PUBLIC_PATHS = frozenset({"/", "/.well-known/databricks-config", "/login"})
-"""Asked for before a client has credentials; they tell nothing secret."""
+PUBLIC_PATHS = frozenset({"/", "/.well-known/databricks-config", "/login", NO_UPLOAD})
+"""Asked for before a client has credentials, or without them; they tell nothing secret."""
+
+SIGNED_PATHS = f"{LINKS}/"
+"""Need no token, because their query has a signature of their own."""
 
 PAGE_PATHS = ("/jobs", "/explore")
-"""What a page session opens; the API takes the token alone."""
+"""What a page session may read; the API, and every change, takes the token alone."""
+
+NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
+LOG_IN = "Log in once to open this page: `uv run local-workspace login` prints the link."
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 """Another name in the Host header is a page of the web that had its name rebound to this machine."""
 
 
-def create_app(workspace: Workspace) -> Starlette:
+def create_app(workspace: Workspace, *, is_exposed: bool = False) -> Starlette:
+    """All routes; an exposed workspace is asked for by any address that this machine has."""
+    guard = Middleware(TokenRequired, token=workspace.token, is_exposed=is_exposed)
     app = Starlette(
         routes=list(_routes()),
-        middleware=[Middleware(TokenRequired, token=workspace.token), Middleware(FaultInjection)],
+        middleware=[guard, Middleware(FaultInjection)],
         lifespan=_lifespan,
         exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _bug},
     )
@@ -80,25 +97,25 @@ def _routes() -> Iterator[BaseRoute]:
 class TokenRequired:
     """Refuses what is for another host, or has neither token nor page session; adds the workspace's id."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, is_exposed: bool) -> None:
         self._app = app
         self._token = token.encode()
+        self._is_exposed = is_exposed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if request.url.hostname not in HOSTS:
+        if not self._is_this_host(request.url.hostname or ""):
             refused = PermissionDenied(
                 f"The Host header names {request.url.hostname!r}, not this machine."
             )
             await JSONResponse(refused.body(), refused.status)(scope, receive, send)
             return
-        if scope["path"] not in PUBLIC_PATHS and not self._is_allowed(request):
-            error = Unauthenticated(
-                "Credential was not sent or was of an unsupported type for this API."
-            )
+        if not self._is_allowed(request):
+            is_page = scope["path"].startswith(PAGE_PATHS)
+            error = Unauthenticated(LOG_IN if is_page else NO_CREDENTIAL)
             await JSONResponse(error.body(), error.status)(scope, receive, send)
             return
 
@@ -109,12 +126,28 @@ class TokenRequired:
 
         await self._app(scope, receive, send_with_id)
 
+    def _is_this_host(self, name: str) -> bool:
+        # Names can be rebound, addresses cannot.
+        return name in HOSTS or (self._is_exposed and _is_address(name))
+
     def _is_allowed(self, request: Request) -> bool:
+        path: str = request.scope["path"]
+        if path in PUBLIC_PATHS or path.startswith(SIGNED_PATHS):
+            return True
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), self._token):
             return True
-        sessions = request.app.state.workspace.page_sessions
-        return request.url.path.startswith(PAGE_PATHS) and sessions.allows(request)
+        sessions: PageSessions = request.app.state.workspace.page_sessions
+        is_page = request.method in ("GET", "HEAD") and path.startswith(PAGE_PATHS)
+        return is_page and sessions.allows(request)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

@@ -6,11 +6,13 @@ import inspect
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any, overload
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from local_workspace.errors import InvalidParameterValue, MalformedRequest, RequestTooLarge
 from local_workspace.models import json_types
@@ -84,6 +86,15 @@ class Params(Mapping[str, Any]):
         value = self._values.get(name, "")
         return default if value == "" else json_types.boolean(value, name)
 
+    def enum[EnumType: Enum](self, name: str, values: type[EnumType]) -> EnumType:
+        """One of `values`, in any case."""
+        text = self.required_text(name)
+        try:
+            return values(text.upper())
+        except ValueError:
+            known = ", ".join(value.value for value in values)
+            raise InvalidParameterValue(f"{name} '{text}' is not one of {known}.") from None
+
     def object(self, name: str) -> dict[str, Any]:
         value = self._values.get(name, {})
         if not isinstance(value, dict):
@@ -109,20 +120,52 @@ Handler = Callable[["Workspace", Params], Any]
 """Takes the workspace and the call's parameters, answers with a JSON object or a Response; may be async."""
 
 
-def endpoint(method: str, path: str, handler: Handler) -> Route:
+RawHandler = Callable[[Request], Awaitable[Response]]
+"""For bodies that are not JSON: file uploads and downloads."""
+
+
+def endpoint(method: str, path: str, handler: Handler, max_body: int = MAX_JSON_BODY) -> Route:
     """A route that hands `handler` the call's parameters and sends what it returns as JSON (`{}` for None)."""
 
     async def serve(request: Request) -> Response:
-        answer = handler(request.app.state.workspace, await _read_params(request))
+        answer = handler(request.app.state.workspace, await read_params(request))
         if inspect.isawaitable(answer):
             answer = await answer
         return answer if isinstance(answer, Response) else JSONResponse(answer or {})
 
+    return raw_endpoint(method, path, serve, max_body)
+
+
+def raw_endpoint(method: str, path: str, handler: RawHandler, max_body: int) -> Route:
+    """A route that hands `handler` the request, whose body has at most `max_body` bytes."""
+
+    async def serve(request: Request) -> Response:
+        return await handler(limited(request, max_body))
+
     return Route(path, serve, methods=[method], name=f"{method} {path}")
 
 
-async def _read_params(request: Request) -> Params:
-    body = await read_body(request, MAX_JSON_BODY)
+def limited(request: Request, limit: int) -> Request:
+    """The same request; RequestTooLarge as soon as its body exceeds `limit` bytes, without reading on."""
+    too_large = RequestTooLarge(f"The request body exceeds the limit of {limit} bytes.")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
+    left = limit
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise too_large
+        return message
+
+    return Request(request.scope, receive)
+
+
+async def read_params(request: Request) -> Params:
+    """Path, query and JSON body as one."""
+    body = await request.body()
     values = parse_json(body) if body.strip() else {}
     if not isinstance(values, dict):
         raise json_types.wrong_kind("body", "object", values)
@@ -163,19 +206,3 @@ def _finite(text: str) -> float:
 
 def _refuse_number(text: str) -> float:
     raise ValueError(f"the number {text} cannot be represented")
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; RequestTooLarge as soon as it exceeds `limit` bytes, without reading on."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise RequestTooLarge(f"The request body exceeds the limit of {limit} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-RawHandler = Callable[[Request], Awaitable[Response]]
-"""For bodies that are not JSON: file uploads and downloads."""

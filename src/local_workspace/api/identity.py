@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.settings import USER_NAME, WORKSPACE_ID
+from local_workspace.settings import USER_ID, USER_NAME, WORKSPACE_ID
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -27,7 +27,7 @@ def me(_: Workspace, __: Params) -> dict[str, Any]:
     """The one user (https://docs.databricks.com/api/workspace/currentuser/me)."""
     return {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "id": "1",
+        "id": USER_ID,
         "userName": USER_NAME,
         "displayName": USER_NAME,
         "active": True,

@@ -25,6 +25,7 @@ def add_fault(workspace: Workspace, params: Params) -> None:
         task=params.text("task", ""),
         endpoint=params.text("endpoint", ""),
         status=params.integer("status", 0),
+        error_code=params.text("error_code", ""),
         delay_seconds=float(params.get("delay_seconds", 0)),
         drop=params.boolean("drop"),
     )
@@ -66,7 +67,7 @@ class FaultInjection:
             await _hang_up(send)
         elif fault.status:
             body = {
-                "error_code": _CODES.get(fault.status, "INTERNAL_ERROR"),
+                "error_code": fault.error_code or _CODES.get(fault.status, "INTERNAL_ERROR"),
                 "message": fault.message,
             }
             headers = {"Retry-After": "1"} if fault.status in (429, 503) else {}
@@ -76,10 +77,16 @@ class FaultInjection:
 
 
 _CODES = {
-    429: "REQUEST_LIMIT_EXCEEDED",
+    400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "RESOURCE_CONFLICT",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    499: "CANCELLED",
+    501: "NOT_IMPLEMENTED",
     503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 
 

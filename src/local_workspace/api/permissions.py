@@ -36,6 +36,16 @@ def update_permissions(workspace: Workspace, params: Params) -> dict[str, Any]:
     return _describe(workspace, object_type, object_id)
 
 
+def get_permission_levels(workspace: Workspace, params: Params) -> dict[str, Any]:
+    """The levels that the object's type has."""
+    object_type, _ = _find(workspace, params)
+    levels = [
+        {"permission_level": level, "description": level.replace("_", " ").capitalize()}
+        for level in levels_of(object_type)
+    ]
+    return {"permission_levels": levels}
+
+
 def _find(workspace: Workspace, params: Params) -> tuple[str, str]:
     """The object's type and id; FeatureDisabled for another type, ResourceDoesNotExist without it."""
     object_type = params.required_text("request_object_type")
@@ -74,6 +84,8 @@ def _describe(workspace: Workspace, object_type: str, object_id: str) -> dict[st
 
 _PATH = "/api/2.0/permissions/{request_object_type:path}/{request_object_id}"
 routes = [
+    # First, since a type may have slashes in it.
+    endpoint("GET", f"{_PATH}/permissionLevels", get_permission_levels),
     endpoint("GET", _PATH, get_permissions),
     endpoint("PUT", _PATH, set_permissions),
     endpoint("PATCH", _PATH, update_permissions),

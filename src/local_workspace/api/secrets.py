@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.errors import FeatureDisabled, InvalidParameterValue
+from local_workspace.settings import USER_NAME
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
+
+ALL_USERS = "users"
 
 
 def create_scope(workspace: Workspace, params: Params) -> None:
     backend = params.text("scope_backend_type", "DATABRICKS")
     if backend != "DATABRICKS":
-        raise FeatureDisabled(f"The local workspace has no secret scopes of type {backend}.")
-    workspace.secrets.create_scope(params.required_text("scope"))
+        raise FeatureDisabled(
+            f"The local workspace has no secret scopes with the scope_backend_type {backend}."
+        )
+    if "backend_azure_keyvault" in params:
+        raise FeatureDisabled("The local workspace has no backend_azure_keyvault for secrets.")
+    manager = params.text("initial_manage_principal", USER_NAME)
+    if manager not in (USER_NAME, ALL_USERS):
+        raise InvalidParameterValue(f"initial_manage_principal is {manager!r}, not {ALL_USERS!r}.")
+    workspace.secrets.create_scope(params.required_text("scope"), manager)
 
 
 def list_scopes(workspace: Workspace, _: Params) -> dict[str, Any]:

@@ -7,14 +7,11 @@ tables, Delta commits), https://github.com/unitycatalog/unitycatalog/blob/main/a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from databricks.sdk.service.catalog import (
     ColumnInfo,
     DataSourceFormat,
-    PermissionsChange,
-    Privilege,
     TableType,
     VolumeType,
 )
@@ -23,7 +20,6 @@ from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.paging import page_of
 from local_workspace.errors import FeatureDisabled, InvalidParameterValue
 from local_workspace.store.delta_commits import DeltaCommit
-from local_workspace.store.securables import Kind
 from local_workspace.store.tables import NewTable
 
 if TYPE_CHECKING:
@@ -32,7 +28,19 @@ if TYPE_CHECKING:
 PREFIX = "/api/2.1/unity-catalog"
 MAX_RESULTS = 10_000
 """Entries in one answer; many, because the Spark engine does not ask for further pages."""
-GRANTABLE: tuple[Kind, ...] = ("catalog", "schema", "table", "volume")
+
+OMISSIONS = {
+    "omit_columns": ("columns",),
+    "omit_properties": ("properties",),
+    "omit_username": ("owner", "created_by", "updated_by"),
+}
+"""What a listing of tables leaves out if it is asked to."""
+MANAGED_BY_DATABRICKS = (
+    "enable_predictive_optimization",
+    "custom_max_retention_hours",
+    "managed_encryption_settings",
+)
+"""Settings of catalogs and schemas that have no meaning here."""
 
 
 class Info(Protocol):
@@ -47,6 +55,11 @@ def get_catalog(workspace: Workspace, params: Params) -> dict[str, Any]:
     return workspace.catalog.get_catalog(params["name"]).as_dict()
 
 
+def update_catalog(workspace: Workspace, params: Params) -> dict[str, Any]:
+    _refuse(params, "catalog", "new_name", "isolation_mode", "options", *MANAGED_BY_DATABRICKS)
+    return workspace.catalog.update_catalog(params["name"], _changes(params)).as_dict()
+
+
 def refuse_catalog_change(_: Workspace, __: Params) -> dict[str, Any]:
     raise FeatureDisabled(
         "The local workspace has the catalog 'main' alone: its Spark engine reads the list of "
@@ -55,7 +68,7 @@ def refuse_catalog_change(_: Workspace, __: Params) -> dict[str, Any]:
 
 
 def create_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
-    _refuse(params, "schema", "storage_root")
+    _refuse(params, "schema", "storage_root", *MANAGED_BY_DATABRICKS)
     schema = workspace.catalog.create_schema(
         params.required_text("catalog_name"),
         params.required_text("name"),
@@ -75,11 +88,8 @@ def get_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
 
 
 def update_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
-    _refuse(params, "schema", "new_name", "enable_predictive_optimization")
-    changes: dict[str, Any] = _texts(params, "comment", "owner")
-    if "properties" in params:
-        changes["properties"] = params.object("properties")
-    return workspace.catalog.update_schema(params["full_name"], changes).as_dict()
+    _refuse(params, "schema", "new_name", *MANAGED_BY_DATABRICKS)
+    return workspace.catalog.update_schema(params["full_name"], _changes(params)).as_dict()
 
 
 def delete_schema(workspace: Workspace, params: Params) -> None:
@@ -100,7 +110,7 @@ def create_staging_table(workspace: Workspace, params: Params) -> dict[str, Any]
 
 
 def create_table(workspace: Workspace, params: Params) -> dict[str, Any]:
-    table_type = _enum(params, "table_type", TableType)
+    table_type = params.enum("table_type", TableType)
     if table_type not in (TableType.MANAGED, TableType.EXTERNAL):
         raise FeatureDisabled(f"The local workspace has no tables of type {table_type.value}.")
     catalog_name, schema_name = _parent(params)
@@ -109,7 +119,7 @@ def create_table(workspace: Workspace, params: Params) -> dict[str, Any]:
         schema_name=schema_name,
         name=params.required_text("name"),
         table_type=table_type,
-        data_source_format=_enum(params, "data_source_format", DataSourceFormat),
+        data_source_format=params.enum("data_source_format", DataSourceFormat),
         storage_location=params.required_text("storage_location"),
         columns=[ColumnInfo.from_dict(column) for column in params.objects("columns")],
         comment=params.text("comment"),
@@ -119,7 +129,15 @@ def create_table(workspace: Workspace, params: Params) -> dict[str, Any]:
 
 
 def list_tables(workspace: Workspace, params: Params) -> dict[str, Any]:
-    return _page("tables", workspace.catalog.tables.in_schema(*_parent(params)), params)
+    listed = _page("tables", workspace.catalog.tables.in_schema(*_parent(params)), params)
+    for option, fields in OMISSIONS.items():
+        if params.boolean(option):
+            listed["tables"] = [_without(table, fields) for table in listed["tables"]]
+    return listed
+
+
+def _without(table: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name not in fields}
 
 
 def get_table(workspace: Workspace, params: Params) -> dict[str, Any]:
@@ -128,6 +146,11 @@ def get_table(workspace: Workspace, params: Params) -> dict[str, Any]:
 
 def table_exists(workspace: Workspace, params: Params) -> dict[str, Any]:
     return {"table_exists": workspace.catalog.tables.exists(params["full_name"])}
+
+
+def update_table(workspace: Workspace, params: Params) -> None:
+    """The owner; all else is changed in SQL."""
+    workspace.catalog.tables.set_owner(params["full_name"], params.required_text("owner"))
 
 
 def delete_table(workspace: Workspace, params: Params) -> None:
@@ -165,7 +188,7 @@ def commit(workspace: Workspace, params: Params) -> None:
 
 
 def create_volume(workspace: Workspace, params: Params) -> dict[str, Any]:
-    volume_type = _enum(params, "volume_type", VolumeType)
+    volume_type = params.enum("volume_type", VolumeType)
     if volume_type is VolumeType.EXTERNAL:
         raise FeatureDisabled(
             "The local workspace has no external locations, so it has managed volumes alone: "
@@ -194,19 +217,6 @@ def delete_volume(workspace: Workspace, params: Params) -> None:
     workspace.volumes.delete(params["full_name"])
 
 
-def get_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
-    principal = params.text("principal")
-    assignments = workspace.catalog.grants.on(_securable(params), params["full_name"])
-    shown = [a.as_dict() for a in assignments if principal in (None, a.principal)]
-    return {"privilege_assignments": shown}
-
-
-def change_grants(workspace: Workspace, params: Params) -> dict[str, Any]:
-    changes = [_permissions_change(Params(change)) for change in params.objects("changes")]
-    assignments = workspace.catalog.grants.change(_securable(params), params["full_name"], changes)
-    return {"privilege_assignments": [assignment.as_dict() for assignment in assignments]}
-
-
 def _parent(params: Params) -> tuple[str, str]:
     return params.required_text("catalog_name"), params.required_text("schema_name")
 
@@ -215,22 +225,16 @@ def _texts(params: Params, *fields: str) -> dict[str, Any]:
     return {field: params.text(field) for field in fields if field in params}
 
 
+def _changes(params: Params) -> dict[str, Any]:
+    """What can be changed of a catalog or a schema."""
+    changes = _texts(params, "comment", "owner")
+    return changes | ({"properties": params.object("properties")} if "properties" in params else {})
+
+
 def _refuse(params: Params, what: str, *fields: str) -> None:
     for field in fields:
         if params.get(field):
             raise FeatureDisabled(f"The local workspace does not support {field} of a {what}.")
-
-
-def _enum[EnumType: Enum](params: Params, field: str, values: type[EnumType]) -> EnumType:
-    text = params.required_text(field)
-    try:
-        return values(text.upper())
-    except ValueError:
-        raise InvalidParameterValue(f"{field} '{text}' is not one of {_names(values)}.") from None
-
-
-def _names(values: type[Enum]) -> str:
-    return ", ".join(value.value for value in values)
 
 
 def _delta_commit(info: Params) -> DeltaCommit:
@@ -243,30 +247,6 @@ def _delta_commit(info: Params) -> DeltaCommit:
     )
 
 
-def _securable(params: Params) -> Kind:
-    sent = params["securable_type"].lower()
-    for kind in GRANTABLE:
-        if kind == sent:
-            return kind
-    raise FeatureDisabled(
-        f"The local workspace has no grants on '{sent}', only on {', '.join(GRANTABLE)}."
-    )
-
-
-def _permissions_change(change: Params) -> PermissionsChange:
-    return PermissionsChange(
-        principal=change.required_text("principal"),
-        add=[_privilege(name) for name in change.array("add")],
-        remove=[_privilege(name) for name in change.array("remove")],
-    )
-
-
-def _privilege(name: Any) -> Privilege:
-    # The SQL spelling, `USE SCHEMA`, is accepted as well.
-    text = str(name).upper().replace(" ", "_")
-    return _enum(Params({"privilege": text}), "privilege", Privilege)
-
-
 def _page(name: str, infos: Sequence[Info], params: Params) -> dict[str, Any]:
     page, rest = page_of(infos, params, "max_results", MAX_RESULTS)
     return {name: [info.as_dict() for info in page], **rest}
@@ -276,7 +256,7 @@ routes = [
     endpoint("GET", f"{PREFIX}/catalogs", list_catalogs),
     endpoint("POST", f"{PREFIX}/catalogs", refuse_catalog_change),
     endpoint("GET", f"{PREFIX}/catalogs/{{name}}", get_catalog),
-    endpoint("PATCH", f"{PREFIX}/catalogs/{{name}}", refuse_catalog_change),
+    endpoint("PATCH", f"{PREFIX}/catalogs/{{name}}", update_catalog),
     endpoint("DELETE", f"{PREFIX}/catalogs/{{name}}", refuse_catalog_change),
     endpoint("POST", f"{PREFIX}/schemas", create_schema),
     endpoint("GET", f"{PREFIX}/schemas", list_schemas),
@@ -288,6 +268,7 @@ routes = [
     endpoint("GET", f"{PREFIX}/tables", list_tables),
     endpoint("GET", f"{PREFIX}/tables/{{full_name}}", get_table),
     endpoint("GET", f"{PREFIX}/tables/{{full_name}}/exists", table_exists),
+    endpoint("PATCH", f"{PREFIX}/tables/{{full_name}}", update_table),
     endpoint("DELETE", f"{PREFIX}/tables/{{full_name}}", delete_table),
     endpoint("GET", f"{PREFIX}/delta/preview/commits", list_commits),
     endpoint("POST", f"{PREFIX}/delta/preview/commits", commit),
@@ -296,6 +277,4 @@ routes = [
     endpoint("GET", f"{PREFIX}/volumes/{{full_name}}", get_volume),
     endpoint("PATCH", f"{PREFIX}/volumes/{{full_name}}", update_volume),
     endpoint("DELETE", f"{PREFIX}/volumes/{{full_name}}", delete_volume),
-    endpoint("GET", f"{PREFIX}/permissions/{{securable_type}}/{{full_name}}", get_grants),
-    endpoint("PATCH", f"{PREFIX}/permissions/{{securable_type}}/{{full_name}}", change_grants),
 ]

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
 
-from local_workspace.api.endpoint import Params, endpoint
+from local_workspace.api.endpoint import MAX_JSON_BODY, Params, endpoint, raw_endpoint
 from local_workspace.api.paging import page_of
 from local_workspace.errors import (
     ApiError,
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 
 FILES = "/api/2.0/fs/files{path:path}"
 DIRECTORIES = "/api/2.0/fs/directories{path:path}"
+NO_UPLOAD = "/fs/no-upload"
+MAX_FILE = 5 * 1024**3
+"""Databricks' limit for a file that is uploaded (docs: Files API)."""
 MAX_PAGE_SIZE = 1000
 """Entries of a directory in one answer."""
 
@@ -101,6 +103,16 @@ def refuse_presigned_url(_: Workspace, __: Params) -> dict[str, Any]:
         "The local workspace has no presigned URLs; send or fetch the file in one request to "
         "/api/2.0/fs/files."
     )
+
+
+def abort_upload_url(workspace: Workspace, params: Params) -> dict[str, Any]:
+    """Where the SDK aborts the upload that was refused the URL for its first part; there is nothing to abort."""
+    workspace.volumes.resolve(params.required_text("path"))
+    return {"abort_upload_url": {"url": f"{workspace.url}{NO_UPLOAD}", "headers": []}}
+
+
+def abort_nothing(_: Workspace, __: Params) -> None:
+    """Without the token, as all presigned URLs."""
 
 
 def list_directory(workspace: Workspace, params: Params) -> dict[str, Any]:
@@ -180,13 +192,14 @@ def _directory_entry(path: str, entry: Path) -> dict[str, Any]:
 
 
 routes = [
-    Route(FILES, upload_file, methods=["PUT"]),
-    Route(FILES, download_file, methods=["GET"]),
+    raw_endpoint("PUT", FILES, upload_file, MAX_FILE),
+    raw_endpoint("GET", FILES, download_file, MAX_JSON_BODY),
     endpoint("DELETE", FILES, delete_file),
     endpoint("POST", FILES, start_multipart_upload),
     endpoint("POST", "/api/2.0/fs/create-upload-part-urls", refuse_presigned_url),
     endpoint("POST", "/api/2.0/fs/create-download-url", refuse_presigned_url),
-    endpoint("POST", "/api/2.0/fs/create-abort-upload-url", refuse_presigned_url),
+    endpoint("POST", "/api/2.0/fs/create-abort-upload-url", abort_upload_url),
+    endpoint("DELETE", NO_UPLOAD, abort_nothing),
     endpoint("GET", DIRECTORIES, list_directory),
     endpoint("PUT", DIRECTORIES, make_directory),
     endpoint("DELETE", DIRECTORIES, delete_directory),

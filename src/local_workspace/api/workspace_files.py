@@ -5,27 +5,44 @@ https://docs.databricks.com/api/workspace/workspace
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import shutil
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.errors import FeatureDisabled, InvalidParameterValue, RequestTooLarge
-from local_workspace.store import notebooks
-from local_workspace.store.workspace_files import DIRECTORY, NOTEBOOK, ROOT, WorkspaceObject
+from local_workspace.api import workspace_export
+from local_workspace.api.endpoint import Params, endpoint, limited, raw_endpoint, read_params
+from local_workspace.api.workspace_export import check_format
+from local_workspace.errors import InvalidParameterValue
+from local_workspace.store import archives, notebooks
+from local_workspace.store.workspace_files import (
+    DIRECTORY,
+    MAX_NOTEBOOK,
+    NOTEBOOK,
+    ROOT,
+    NotebookTooLarge,
+    WorkspaceObject,
+)
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
 
 MAX_FILE = 500 * 1024 * 1024
 """Databricks' limit for a workspace file (docs: workspace files, limitations)."""
+MAX_IMPORT = MAX_FILE + 1024 * 1024
+"""With room for the other parts of a form."""
+MAX_JSON_IMPORT = 15 * 1024 * 1024
+"""Room for the base64 of the largest notebook."""
 
+IMPORT_FILE = "/api/2.0/workspace-files/import-file/{path:path}"
 IMPORT_FORMATS = ("AUTO", "SOURCE", "RAW", "JUPYTER")
-EXPORT_FORMATS = ("AUTO", "SOURCE", "RAW")
 
 
 def mkdirs(workspace: Workspace, params: Params) -> None:
@@ -42,30 +59,47 @@ def list_objects(workspace: Workspace, params: Params) -> dict[str, Any]:
     return {"objects": [_describe(found, path) for found in workspace.files.list(path)]}
 
 
-def export(workspace: Workspace, params: Params) -> dict[str, Any] | Response:
-    """The content: raw bytes with `direct_download`, else base64 in JSON."""
-    _check_format(params.text("format", "SOURCE"), EXPORT_FORMATS)
-    path = params.required_text("path")
-    local = workspace.files.local_file(path)
-    if params.boolean("direct_download"):
-        return Response(local.read_bytes(), media_type="application/octet-stream")
-    return {
-        "content": base64.b64encode(local.read_bytes()).decode(),
-        "file_type": _file_type(workspace.files.get(path)),
-    }
+async def import_object(request: Request) -> Response:
+    """The content comes as base64 in JSON, or as the file of a form."""
+    workspace: Workspace = request.app.state.workspace
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        params = await read_params(limited(request, MAX_JSON_IMPORT))
+        with workspace.files.upload() as incoming:
+            incoming.write_bytes(_decode(params.text("content", "")))
+            await _import(workspace, params, incoming)
+        return JSONResponse({})
+    async with request.form(max_files=1) as form:
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        with workspace.files.upload() as incoming:
+            with incoming.open("wb") as file:
+                if isinstance(content := form.get("content"), UploadFile):
+                    await asyncio.to_thread(shutil.copyfileobj, content.file, file)
+                else:
+                    file.write((content or "").encode())
+            await _import(workspace, Params(fields), incoming)
+    return JSONResponse({})
 
 
-def import_object(workspace: Workspace, params: Params) -> None:
+async def _import(workspace: Workspace, params: Params, incoming: Path) -> None:
     path = params.required_text("path")
-    _check_format(params.text("format", "SOURCE"), IMPORT_FORMATS)
-    language = params.text("language")
+    format, language = params.text("format", "SOURCE"), params.text("language")
+    check_format(format, IMPORT_FORMATS)
     if language is not None and language not in notebooks.LANGUAGES:
         raise InvalidParameterValue(f"Unknown language {language!r} for {path}.")
-    with workspace.files.upload() as incoming:
-        incoming.write_bytes(_decode(params.text("content", "")))
-        workspace.files.put(
-            path, incoming, overwrite=params.boolean("overwrite"), language=language
-        )
+    if _is_folder(path, format, language, incoming):
+        with workspace.files.unpacking() as folder:
+            names = await asyncio.to_thread(archives.unpack, incoming, folder)
+            workspace.files.put_folder(path, folder, names)
+    else:
+        overwrite = params.boolean("overwrite")
+        workspace.files.put(path, incoming, overwrite=overwrite, language=language, format=format)
+
+
+def _is_folder(path: str, format: str, language: str | None, content: Path) -> bool:
+    """A zip archive is a folder as SOURCE without a language, and as AUTO where its name says so."""
+    is_meant = format == "SOURCE" and language is None
+    is_named = format == "AUTO" and path.lower().endswith(".zip")
+    return (is_meant or is_named) and zipfile.is_zipfile(content)
 
 
 async def import_file(request: Request) -> Response:
@@ -74,12 +108,8 @@ async def import_file(request: Request) -> Response:
     path = "/" + request.path_params["path"].lstrip("/")
     overwrite = Params(dict(request.query_params)).boolean("overwrite")
     with workspace.files.upload() as incoming:
-        size = 0
         with incoming.open("wb") as file:
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > MAX_FILE:
-                    raise RequestTooLarge(f"{path} exceeds the limit of {MAX_FILE} bytes.")
                 file.write(chunk)
         workspace.files.put(path, incoming, overwrite=overwrite)
     return JSONResponse({})
@@ -108,31 +138,24 @@ def _describe(found: WorkspaceObject, asked: str) -> dict[str, Any]:
     return described
 
 
-def _file_type(found: WorkspaceObject) -> str:
-    extensions = {"PYTHON": "py", "SQL": "sql", "SCALA": "scala", "R": "r"}
-    return extensions.get(found.language or "", "file")
-
-
-def _check_format(asked: str, supported: tuple[str, ...]) -> None:
-    if asked not in supported:
-        raise FeatureDisabled(
-            f"The local workspace has no format {asked}; it has {', '.join(supported)}."
-        )
-
-
 def _decode(content: str) -> bytes:
     try:
-        return base64.b64decode(content, validate=True)
-    except binascii.Error as error:
+        decoded = base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
         raise InvalidParameterValue(f"content is not base64: {error}") from error
+    if len(decoded) > MAX_NOTEBOOK:
+        raise NotebookTooLarge(
+            f"content has {len(decoded)} bytes, at most {MAX_NOTEBOOK} come as base64; send a form."
+        )
+    return decoded
 
 
 routes = [
     endpoint("POST", "/api/2.0/workspace/mkdirs", mkdirs),
     endpoint("GET", "/api/2.0/workspace/get-status", get_status),
     endpoint("GET", "/api/2.0/workspace/list", list_objects),
-    endpoint("GET", "/api/2.0/workspace/export", export),
-    endpoint("POST", "/api/2.0/workspace/import", import_object),
+    endpoint("GET", "/api/2.0/workspace/export", workspace_export.export),
+    raw_endpoint("POST", "/api/2.0/workspace/import", import_object, MAX_IMPORT),
     endpoint("POST", "/api/2.0/workspace/delete", delete),
-    Route("/api/2.0/workspace-files/import-file/{path:path}", import_file, methods=["POST"]),
+    raw_endpoint("POST", IMPORT_FILE, import_file, MAX_FILE),
 ]

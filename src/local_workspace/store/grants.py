@@ -5,12 +5,19 @@ The local workspace has one user, who may do everything: a grant changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from databricks.sdk.service.catalog import PermissionsChange, Privilege, PrivilegeAssignment
+from databricks.sdk.service.catalog import (
+    EffectivePrivilege,
+    EffectivePrivilegeAssignment,
+    PermissionsChange,
+    Privilege,
+    PrivilegeAssignment,
+    SecurableType,
+)
 
 from local_workspace.errors import InvalidParameterValue
-from local_workspace.store import securables
+from local_workspace.store import names, securables
 from local_workspace.store.database import Database
 from local_workspace.store.securables import Kind
 
@@ -22,6 +29,19 @@ class Grants:
     def on(self, kind: Kind, full_name: str) -> list[PrivilegeAssignment]:
         """The privileges of each principal on one object, in alphabetical order."""
         return self._assignments(securables.get(self._db, kind, full_name)["securable_id"])
+
+    def effective_on(self, kind: Kind, full_name: str) -> list[EffectivePrivilegeAssignment]:
+        """As `on`, with the privileges on the objects that hold this one, and where each comes from."""
+        found: dict[str, list[EffectivePrivilege]] = {}
+        for holder_kind, holder in reversed(_with_parents(kind, full_name)):
+            row = securables.get(self._db, holder_kind, holder)
+            for assignment in self._assignments(row["securable_id"]):
+                assert assignment.principal is not None
+                held = found.setdefault(assignment.principal, [])
+                for privilege in assignment.privileges or ():
+                    source = None if holder_kind == kind else (row["full_name"], holder_kind)
+                    held.append(_effective(privilege, source))
+        return [EffectivePrivilegeAssignment(*item) for item in sorted(found.items())]
 
     def change(
         self, kind: Kind, full_name: str, changes: Iterable[PermissionsChange]
@@ -65,3 +85,25 @@ class Grants:
         return [
             PrivilegeAssignment(principal, privileges) for principal, privileges in granted.items()
         ]
+
+
+def _with_parents(kind: Kind, full_name: str) -> list[tuple[Kind, str]]:
+    """The object, its schema and its catalog, as far as it is below them."""
+    parts = names.split(full_name, securables.LEVELS[kind])
+    parents: tuple[Kind, ...] = ("schema", "catalog")
+    above = [each for each in parents if securables.LEVELS[each] < len(parts)]
+    return [
+        (kind, full_name),
+        *((each, _quoted(parts[: securables.LEVELS[each]])) for each in above),
+    ]
+
+
+def _quoted(parts: Sequence[str]) -> str:
+    return ".".join(f"`{part}`" for part in parts)
+
+
+def _effective(privilege: Privilege, source: tuple[str, Kind] | None) -> EffectivePrivilege:
+    if source is None:
+        return EffectivePrivilege(privilege=privilege)
+    name, kind = source
+    return EffectivePrivilege(name, SecurableType(kind.upper()), privilege)

@@ -43,11 +43,14 @@ class Secrets:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def create_scope(self, scope: str) -> None:
+    def create_scope(self, scope: str, manager: str) -> None:
+        """`manager` is the user or group that may change its ACLs."""
         with self._db.transaction():
             if self._has_scope(_checked("scope", scope)):
                 raise ScopeAlreadyExists(f"Scope {scope} already exists!")
             self._db.insert("secret_scopes", {"scope": scope, "created_time": now()})
+            acl = {"scope": scope, "principal": manager, "permission": "MANAGE"}
+            self._db.insert("secret_acls", acl)
 
     def scopes(self) -> list[str]:
         return [
@@ -57,7 +60,7 @@ class Secrets:
     def delete_scope(self, scope: str) -> None:
         """The scope goes with all its secrets."""
         with self._db.transaction():
-            self._require_scope(scope)
+            self.require_scope(scope)
             self._db.execute("DELETE FROM secret_scopes WHERE scope = ?", (scope,))
 
     def put(self, scope: str, key: str, value: bytes) -> None:
@@ -67,7 +70,7 @@ class Secrets:
                 f"The secret {key} has {len(value)} bytes; at most {MAX_VALUE_BYTES} are allowed."
             )
         with self._db.transaction():
-            self._require_scope(scope)
+            self.require_scope(scope)
             self._db.execute(
                 "INSERT INTO secrets VALUES (?, ?, ?, ?) ON CONFLICT (scope, key) "
                 "DO UPDATE SET value = excluded.value, updated_time = excluded.updated_time",
@@ -75,14 +78,14 @@ class Secrets:
             )
 
     def list(self, scope: str) -> list[Secret]:
-        self._require_scope(scope)
+        self.require_scope(scope)
         rows = self._db.all(
             "SELECT key, updated_time FROM secrets WHERE scope = ? ORDER BY key", (scope,)
         )
         return [Secret(row["key"], row["updated_time"]) for row in rows]
 
     def get(self, scope: str, key: str) -> bytes:
-        self._require_scope(scope)
+        self.require_scope(scope)
         row = self._db.one("SELECT value FROM secrets WHERE scope = ? AND key = ?", (scope, key))
         if row is None:
             raise ResourceDoesNotExist(f"Secret does not exist with scope: {scope} and key: {key}")
@@ -110,12 +113,13 @@ class Secrets:
         """`text` without the values of secrets, as Databricks shows the output of a task."""
         return self.redactor()(text)
 
-    def _has_scope(self, scope: str) -> bool:
-        return self._db.one("SELECT 1 FROM secret_scopes WHERE scope = ?", (scope,)) is not None
-
-    def _require_scope(self, scope: str) -> None:
+    def require_scope(self, scope: str) -> None:
+        """ResourceDoesNotExist where there is no such scope."""
         if not self._has_scope(scope):
             raise ResourceDoesNotExist(f"Scope {scope} does not exist!")
+
+    def _has_scope(self, scope: str) -> bool:
+        return self._db.one("SELECT 1 FROM secret_scopes WHERE scope = ?", (scope,)) is not None
 
 
 def _checked(what: str, name: str) -> str:

@@ -104,6 +104,12 @@ class Tables:
     def exists(self, full_name: str) -> bool:
         return securables.find(self._db, "table", full_name) is not None
 
+    def set_owner(self, full_name: str, owner: str) -> None:
+        with self._db.transaction():
+            table_id = securables.get(self._db, "table", full_name)["table_id"]
+            changes = {"owner": owner, "updated_at": now()}
+            self._db.update("tables", "table_id", table_id, changes)
+
     def delete(self, full_name: str) -> None:
         """Drop the table; a managed table's files go with it, an external one's stay."""
         with self._db.transaction():
@@ -183,7 +189,7 @@ def _table_info(row: Row) -> TableInfo:
         storage_location=row["storage_location"],
         comment=row["comment"],
         properties=json.loads(row["properties"]),
-        owner=USER_NAME,
+        owner=row["owner"],
         created_at=row["created_at"],
         created_by=USER_NAME,
         updated_at=row["updated_at"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -31,6 +31,13 @@ HOME = f"{ROOT}/Users/{USER_NAME}"
 SHARED = f"{ROOT}/Shared"
 
 DIRECTORY, FILE, NOTEBOOK = "DIRECTORY", "FILE", "NOTEBOOK"
+
+MAX_NOTEBOOK = 10 * 1024 * 1024
+"""Databricks' limit for the content of an import or export in JSON, and for a notebook."""
+
+
+class NotebookTooLarge(InvalidParameterValue):
+    error_code = "MAX_NOTEBOOK_SIZE_EXCEEDED"
 
 
 class NotebookAlreadyExists(InvalidParameterValue):
@@ -115,28 +122,62 @@ class WorkspaceFiles:
         finally:
             incoming.unlink(missing_ok=True)
 
+    @contextmanager
+    def unpacking(self) -> Iterator[Path]:
+        """A folder to unpack an archive in, or to pack one; it is gone afterwards."""
+        with tempfile.TemporaryDirectory(dir=self._pending) as folder:
+            yield Path(folder)
+
     def put(
-        self, path: str, incoming: Path, *, overwrite: bool, language: str | None = None
+        self,
+        path: str,
+        incoming: Path,
+        *,
+        overwrite: bool,
+        language: str | None = None,
+        format: str = "AUTO",
     ) -> WorkspaceObject:
         """Make `incoming` the content of `path`, whole or not at all.
 
-        A notebook loses its extension; `language` makes one of any content. Raises ResourceDoesNotExist without the
-        parent directory, ResourceAlreadyExists (a notebook: NotebookAlreadyExists) unless `overwrite`.
+        `notebooks.classify` decides what it becomes. Raises ResourceDoesNotExist without the parent directory,
+        ResourceAlreadyExists (a notebook: NotebookAlreadyExists) unless `overwrite`.
         """
-        path = canonical(path)
-        detected = None if language else notebooks.detect_language(path, incoming)
-        language = language or detected
-        if language is not None:
-            incoming.write_bytes(notebooks.to_source(path, incoming.read_bytes(), language))
-        if detected is not None:
-            path = notebooks.without_extension(path)
-        local = self.local_path(path)
+        upload = notebooks.classify(canonical(path), incoming, format, language)
+        if upload.language is not None:
+            _require_notebook_size(upload.path, incoming)
+            incoming.write_bytes(notebooks.to_source(upload, incoming.read_bytes()))
+        path, local = upload.path, self.local_path(upload.path)
         self._check_target(path, local, overwrite)
         incoming.chmod(0o644)
         with self._db.transaction():
-            self._write_row(path, NOTEBOOK if language else FILE, language)
+            self._write_row(path, NOTEBOOK if upload.language else FILE, upload.language)
             incoming.replace(local)
         return self.get(path)
+
+    def put_folder(self, path: str, folder: Path, names: Sequence[str]) -> None:
+        """Make a directory of the files `names` in `folder`, whole or not at all.
+
+        Raises ResourceAlreadyExists where `path` exists: a directory is never overwritten.
+        """
+        path = canonical(path)
+        if self.local_path(path).exists():
+            raise ResourceAlreadyExists(f"{path} already exists; a folder cannot be overwritten.")
+        self.mkdirs(path)
+        try:
+            for name in names:
+                self.mkdirs(str(PurePosixPath(path, name).parent))
+                self.put(f"{path}/{name}", folder / name, overwrite=False)
+        except BaseException:
+            self.delete(path, recursive=True)
+            raise
+
+    def walk(self, path: str) -> Iterator[WorkspaceObject]:
+        """The files and notebooks in a directory and below."""
+        for found in self.list(path):
+            if found.object_type == DIRECTORY:
+                yield from self.walk(found.path)
+            else:
+                yield found
 
     def delete(self, path: str, *, recursive: bool) -> None:
         """Delete an object; DirectoryNotEmpty unless `recursive`, ResourceDoesNotExist if missing."""
@@ -213,6 +254,12 @@ class WorkspaceFiles:
                 "created": now(),
             },
         )
+
+
+def _require_notebook_size(path: str, content: Path) -> None:
+    size = content.stat().st_size
+    if size > MAX_NOTEBOOK:
+        raise NotebookTooLarge(f"{path} has {size} bytes; a notebook has at most {MAX_NOTEBOOK}.")
 
 
 def canonical(path: str) -> str:
