@@ -9,10 +9,10 @@ export SOURCE COUNTRIES
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
 
-.PHONY: help setup run test scenarios up workspace deploy parity bench lint format clean
+.PHONY: help setup run test scenarios cli-check up workspace deploy parity bench lint format clean
 
 help: ## show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
 		awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 setup: ## install uv (if missing), Python 3.12 and the three locked environments
@@ -37,6 +37,9 @@ test: setup ## the tests, the end-to-end run through a real Airflow among them
 scenarios: setup ## what happens when Airflow, the network or the workspace fail: minutes, also run by CI
 	@$(UV) run --no-sync pytest tests/airflow $(PYTEST)
 
+cli-check: setup ## the Databricks CLI on PATH against a fresh workspace [RECORD=1: what it sends becomes tests]
+	@PYTHONPATH=tests:tests/local_workspace $(UV) run --no-sync python -m cli.check $(if $(RECORD),--record)
+
 bench: setup ## what it costs: each benchmark prints its ratio to an alternative
 	@for script in benchmarks/[a-z]*.py; do \
 		case $$script in */measuring.py) continue;; esac; \
@@ -44,7 +47,7 @@ bench: setup ## what it costs: each benchmark prints its ratio to an alternative
 	done
 
 parity: setup ## the pipeline's tests on OSS Spark 4.0 + Delta 4.0 (needs Java 17 and Maven Central)
-	@PATH="$$PATH:$(CURDIR)/.local/uv/bin" $(PYTHON) scripts/parity.py
+	@PATH="$$PATH:$(CURDIR)/.local/uv/bin" $(PYTHON) scripts/parity.py $(PYTEST)
 
 lint: setup ## ruff and mypy
 	@$(UV) run --no-sync ruff check . && $(UV) run --no-sync ruff format --check . && $(UV) run --no-sync mypy
