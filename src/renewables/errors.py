@@ -9,6 +9,10 @@ class MissingParameter(PipelineError):
     """A task was started without a parameter that it needs."""
 
 
+class UnboundParameter(PipelineError):
+    """A SQL file has a parameter that nothing gives a value."""
+
+
 class SourceUnreachable(PipelineError):
     """The source does not exist or does not answer."""
 
@@ -18,7 +22,11 @@ class ChangedSource(PipelineError):
 
 
 class CredentialsInUri(PipelineError):
-    """A source URI holds a password."""
+    """A source URI holds a user, a password or a signature."""
+
+
+class MissingDriver(PipelineError):
+    """A source needs a Python package that is not installed."""
 
 
 class NoSourceFiles(PipelineError):

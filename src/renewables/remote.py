@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import fsspec
 
+from renewables.drivers import require_driver
 from renewables.errors import ChangedSource, CredentialsInUri, PipelineError, SourceUnreachable
 
 CHUNK_BYTES = 1024 * 1024
 SUFFIXES = (".csv", ".csv.gz")
+
+CONTAINER_AT_ACCOUNT = ("abfs", "abfss")
+"""Schemes whose URLs have the container where others have the user: abfss://container@account/..."""
+
+SIGNATURES = {"sig", "signature", "x-amz-signature", "x-goog-signature", "token", "access_token"}
+"""Names of query parameters that give access to whoever has the URL."""
 
 Options = Mapping[str, str]
 """fsspec's storage options, as credentials.storage_options gives them."""
@@ -33,14 +41,14 @@ class Origin:
 def csv_files(uri: str, options: Options | None = None) -> list[str]:
     """The CSVs at `uri`, sorted: a folder's or index page's own ones, or the one file that it is.
 
-    A path gives paths. Raises CredentialsInUri, and what the driver raises; see `reaching`.
+    A path gives absolute paths: by its address a file is known as a revision of another one. Raises
+    CredentialsInUri and MissingDriver, and what the driver raises; see `reaching`.
     """
     file_system, path = _located(uri, options)
     if not file_system.exists(path):
         raise FileNotFoundError("it does not exist")
     entries = [path] if _is_csv(path) else file_system.ls(path, detail=False)
-    found = sorted(entry for entry in entries if _is_csv(entry))
-    return [str(file_system.unstrip_protocol(f)) for f in found] if "://" in uri else found
+    return [_address(uri, path, entry) for entry in sorted(entries) if _is_csv(entry)]
 
 
 def chunks(uri: str, options: Options | None = None) -> Iterator[bytes]:
@@ -83,16 +91,25 @@ def reaching(uri: str) -> Iterator[None]:
 
 
 def _located(uri: str, options: Options | None) -> tuple[Any, str]:
-    if "@" in urlsplit(uri).netloc and urlsplit(uri).password:
-        raise CredentialsInUri(
-            f"source_uri holds a password for {urlsplit(uri).hostname}: parameters are shown to "
-            "everyone who sees a run. Put it into a secret scope and set source_secret_scope."
-        )
+    _refuse_credentials(uri)
+    require_driver(uri)
     # Listings and sizes that fsspec remembers from before would hide that a file has changed.
     remembered = {} if "://" not in uri else {"use_listings_cache": False}
     file_system, path = fsspec.url_to_fs(uri, **remembered, **(options or {}))
     file_system.invalidate_cache()
     return file_system, path
+
+
+def _refuse_credentials(uri: str) -> None:
+    """A parameter is shown to everyone who sees a run, so the message has nothing of it but the host."""
+    url = urlsplit(uri)
+    has_user = url.username is not None and url.scheme not in CONTAINER_AT_ACCOUNT
+    signed = SIGNATURES & {name.lower() for name in parse_qs(url.query)}
+    if url.password is not None or has_user or signed:
+        raise CredentialsInUri(
+            f"The source URL of {url.hostname} holds credentials, and parameters are shown to everyone "
+            "who sees a run. Put them into a secret scope and set source_secret_scope."
+        )
 
 
 def _origin(file_system: Any, path: str) -> Origin:
@@ -118,9 +135,24 @@ def _modified_at(file_system: Any, path: str, info: Mapping[str, Any]) -> dateti
 
 def _streamed(uri: str) -> dict[str, int]:
     # Over HTTP one request for the whole file; fsspec otherwise asks for ranges and keeps them.
-    return {"block_size": 0} if uri.startswith(("http://", "https://")) else {}
+    return {"block_size": 0} if _is_web(uri) else {}
+
+
+def _address(uri: str, path: str, entry: str) -> str:
+    """The URI of an entry of the folder `uri`, or of itself.
+
+    The driver's own name for it would lack what else is in the URI, as the account in abfss://container@account.
+    """
+    if "://" not in uri:
+        return os.path.abspath(entry)
+    if _is_web(uri):
+        return entry
+    return uri if entry == path else f"{uri.rstrip('/')}/{entry.rpartition('/')[2]}"
+
+
+def _is_web(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
 
 
 def _is_csv(path: str) -> bool:
-    is_web = path.startswith(("http://", "https://"))
-    return (urlsplit(path).path if is_web else path).lower().endswith(SUFFIXES)
+    return (urlsplit(path).path if _is_web(path) else path).lower().endswith(SUFFIXES)
