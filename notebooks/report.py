@@ -2,7 +2,7 @@
 # MAGIC %md
 # MAGIC # Report
 # MAGIC Draws the share of one country's electricity that hydro, solar and wind supply, and writes the chart and its table
-# MAGIC to the reports volume; for the World also an overview of the entities with the highest shares.
+# MAGIC to the reports volume; for the World also the ranking of the countries with the highest shares.
 
 # COMMAND ----------
 

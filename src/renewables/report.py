@@ -16,10 +16,8 @@ from pyspark.sql import functions as F
 from renewables.chart import draw, draw_overview, png
 from renewables.errors import UnknownCountry
 from renewables.files import write_whole
+from renewables.gold import GOLD
 from renewables.schemas import SILVER, Schema
-
-GOLD = "gold_shw_share"
-
 
 WORLD = "World"
 OVERVIEW_ENTITIES = 25
@@ -51,8 +49,9 @@ def report(spark: SparkSession, schema: Schema, country: str, folder: Path) -> R
 
 
 def overview(spark: SparkSession, schema: Schema, folder: Path) -> Report:
-    """The entities with the highest SHW %, and World, in the last year that is known for World or else at all.
+    """The countries with the highest SHW %, and World, in the last year that is known for World or else at all.
 
+    Regions, which have no code and overlap with countries, are left out.
     Written as `shw_overview.png` and `.csv` to `folder`.
     """
     known = spark.table(schema.table(GOLD)).where("shw_percent IS NOT NULL")
@@ -62,7 +61,8 @@ def overview(spark: SparkSession, schema: Schema, folder: Path) -> Report:
     if row is None or row["year"] is None:
         raise UnknownCountry(f"No entity has a SHW % in {GOLD}: load hydro, solar and wind.")
     year = known.where(F.col("year") == row["year"]).orderBy(F.desc("shw_percent"), "entity")
-    best = year.where(~is_world).limit(OVERVIEW_ENTITIES).unionByName(year.where(is_world))
+    is_country = ~is_world & F.col("code").isNotNull()
+    best = year.where(is_country).limit(OVERVIEW_ENTITIES).unionByName(year.where(is_world))
     rows = spark.table(schema.table(SILVER)).where(F.col("year") == row["year"])
     shown: pd.DataFrame = best.toPandas()
     shown = shown.sort_values("shw_percent", ascending=False, ignore_index=True)
@@ -72,12 +72,14 @@ def overview(spark: SparkSession, schema: Schema, folder: Path) -> Report:
 def origin(silver: DataFrame) -> str:
     """One sentence: the files that the rows come from, and when the newest of them last changed."""
     date = F.date_format(F.max("_source_modified_at"), "yyyy-MM-dd")
-    files = F.sort_array(F.collect_set("_source_file"))
-    row = silver.agg(files.alias("files"), date.alias("date")).first()
+    addresses = F.sort_array(F.collect_set("_source_file"))
+    row = silver.agg(addresses.alias("files"), date.alias("date")).first()
     assert row is not None
-    folders = sorted({file.rpartition("/")[0] for file in row["files"]})
-    names = ", ".join(file.rpartition("/")[2] for file in row["files"])
-    return f"Source: {names} of {', '.join(_short(folder) for folder in folders)}, {row['date']}."
+    # A query says how to download a file, and may be long.
+    files = [file.partition("?")[0] if "://" in file else file for file in row["files"]]
+    folders = sorted({_short(file.rpartition("/")[0]) for file in files})
+    names = ", ".join(file.rpartition("/")[2] for file in files)
+    return f"Source: {names} of {', '.join(folders)}, as of {row['date']}."
 
 
 def _short(folder: str) -> str:

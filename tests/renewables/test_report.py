@@ -111,7 +111,7 @@ def test_colours_differ_in_grey() -> None:
 
 def test_the_footer_has_source_and_date(spark: SparkSession, gold: Schema, tmp_path: Path) -> None:
     footer = report(spark, gold, "Chad", tmp_path).figure.get_supxlabel()
-    assert footer == f"Source: hydro.csv, wind.csv of b/csv, 2023-11-14. {GAPS}"
+    assert footer == f"Source: hydro.csv, wind.csv of b/csv, as of 2023-11-14. {GAPS}"
 
 
 def test_the_overview_ranks_entities(spark: SparkSession, gold: Schema, tmp_path: Path) -> None:
