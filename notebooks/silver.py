@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # Silver
-# MAGIC Types and checks the new rows of bronze. Silver keeps the newest valid value per entity, year and source;
+# MAGIC Types and checks the new rows of bronze. Silver has the valid values of the newest file per entity and source;
 # MAGIC rows that break a rule go to quarantine with the reasons.
 
 # COMMAND ----------
@@ -18,9 +18,7 @@ schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
 result = refresh(spark, schema)
 for name in ("quarantined_percent", "rows_read", "rows_quarantined"):
     dbutils.jobs.taskValues.set(name, getattr(result, name))
-print(f"{result.rows_read} rows read = {result.rows_kept} kept + {result.rows_quarantined} quarantined")
-for warning, rows in result.warnings.items():
-    print(f"{rows} rows kept with a warning: {warning}")
+print(result)
 
 # COMMAND ----------
 

@@ -1,85 +1,164 @@
-"""`python -m renewables <transform> …`: one transform, run from here on any Spark Connect server.
+"""One step of the pipeline, run from this machine; Spark does its work wherever the session is.
 
-The session is databricks-connect's: SPARK_REMOTE names a server (the local workspace's is in
-.local/workspace.env), else the Databricks configuration of this machine does.
+The session is databricks-connect's. It goes to the server that SPARK_REMOTE or --remote names, else
+to the workspace of this machine's Databricks configuration (profile, or DATABRICKS_* variables).
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from renewables import gold
+from renewables.discover import discover
 from renewables.errors import PipelineError
+from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
-from renewables.report import overview, report
+from renewables.report import Report, overview, report
 from renewables.schemas import Schema
 from renewables.silver import refresh
 
-Transform = Callable[[SparkSession, Schema, argparse.Namespace], str]
+EXAMPLES = """
+the local workspace (`make workspace` in another shell; its engine is Sail):
+  set -a; source .local/workspace.env; set +a
+  uv run python -m renewables silver
+
+a Spark Connect server of your own:
+  uv run python -m renewables --remote sc://localhost:15002 --catalog spark_catalog silver
+
+your Databricks workspace:
+  DATABRICKS_CONFIG_PROFILE=dev DATABRICKS_SERVERLESS_COMPUTE_ID=auto \\
+    uv run python -m renewables --schema renewables_me gold
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the transform that the command line names; 1 if it stops with a PipelineError."""
+    """Run the step that the command line names; 1, and one line on stderr, if it fails."""
     given = _parser().parse_args(arguments)
-    transform: Transform = given.transform
+    step: Callable[[argparse.Namespace], str] = given.step
     try:
-        print(transform(_session(), Schema(given.catalog, given.schema), given))
-    except PipelineError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(step(given))
+    except (PipelineError, PySparkException) as error:
+        print(f"{type(error).__name__}: {_reason(error)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _session() -> SparkSession:
+def _reason(error: Exception) -> str:
+    """The first line, below which the engine adds its plan or a JVM's stack; of a gRPC error what it details."""
+    text = str(error).strip()
+    details = re.search(r'details = "(.*)"', text)
+    return details[1] if details else text.partition("\n")[0]
+
+
+def _session(given: argparse.Namespace) -> SparkSession:
     from databricks.connect import DatabricksSession
 
-    session: SparkSession = DatabricksSession.builder.getOrCreate()
+    builder = DatabricksSession.builder
+    session: SparkSession = (
+        builder.remote(given.remote) if given.remote else builder
+    ).getOrCreate()
     return session
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m renewables", description=__doc__)
-    parser.add_argument("--catalog", default="main")
-    parser.add_argument("--schema", default="renewables")
-    transforms = parser.add_subparsers(required=True, metavar="transform")
-    one = transforms.add_parser("load", help="landed files -> bronze")
-    one.add_argument("landing", type=Path, help="the landing folder, as the server sees it too")
-    one.set_defaults(transform=_load)
-    one = transforms.add_parser("silver", help="bronze -> silver and quarantine")
-    one.set_defaults(transform=_silver)
-    one = transforms.add_parser("report", help="gold -> a country's chart and table")
-    one.add_argument("country")
-    one.add_argument("--folder", type=Path, default=Path("reports"))
-    one.set_defaults(transform=_report)
-    one = transforms.add_parser("overview", help="gold -> the ranking of the last year")
-    one.add_argument("--folder", type=Path, default=Path("reports"))
-    one.set_defaults(transform=_overview)
+    parser = argparse.ArgumentParser(
+        prog="python -m renewables",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--remote", metavar="URL", help="a Spark Connect server, sc://host:port")
+    parser.add_argument("--catalog", default="main", help="default: %(default)s")
+    parser.add_argument("--schema", default="renewables", help="default: %(default)s")
+    steps = parser.add_subparsers(required=True, metavar="step")
+    _add_ingest(steps)
+    _add_transform(steps)
     return parser
 
 
-def _load(spark: SparkSession, schema: Schema, given: argparse.Namespace) -> str:
-    result = load(spark, landed_files(given.landing), schema, run_id="")
+def _add_ingest(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    one = steps.add_parser("extract", help="source -> landing folder; needs no session")
+    one.add_argument("source", help="folder, file or URL, as the job's source_uri")
+    one.add_argument("landing", type=Path)
+    one.set_defaults(step=_extract)
+    one = steps.add_parser("load", help="landing folder -> bronze")
+    one.add_argument("landing", type=_folder, help="a folder that the engine sees at the same path")
+    one.set_defaults(step=_load)
+
+
+def _add_transform(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    one = steps.add_parser("silver", help="bronze -> silver and quarantine")
+    one.set_defaults(step=_silver)
+    one = steps.add_parser("gold", help="silver -> gold, by sql/gold.sql")
+    one.add_argument("--sql", type=Path, default=gold.GOLD_SQL, help="another file of that kind")
+    one.set_defaults(step=_gold)
+    one = steps.add_parser("report", help="gold -> one country's chart and table, here")
+    one.add_argument("country", help="an entity, as 'Norway' or 'World'")
+    one.set_defaults(step=_report)
+    two = steps.add_parser("overview", help="gold -> the entities with the highest SHW %%, here")
+    two.set_defaults(step=_overview)
+    for parser in (one, two):
+        parser.add_argument("--folder", type=Path, default=Path("reports"), help="default: reports")
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder: extract a source into it first.")
+    return path
+
+
+def _schema(given: argparse.Namespace) -> Schema:
+    return Schema(given.catalog, given.schema)
+
+
+def _extract(given: argparse.Namespace) -> str:
+    landed = [extract(uri, given.landing) for uri in discover(given.source)]
+    return "\n".join(
+        f"{file.source_file} {'landed as' if is_new else 'was landed before, as'} {file.path}"
+        for file, is_new in landed
+    )
+
+
+def _load(given: argparse.Namespace) -> str:
+    result = load(_session(given), landed_files(given.landing), _schema(given), run_id="")
     rejected = "".join(f"\nRejected: {reason}" for reason in result.rejected.values())
     return f"{len(result.loaded)} files are new{rejected}"
 
 
-def _silver(spark: SparkSession, schema: Schema, _: argparse.Namespace) -> str:
-    return str(refresh(spark, schema))
+def _silver(given: argparse.Namespace) -> str:
+    return str(refresh(_session(given), _schema(given)))
 
 
-def _report(spark: SparkSession, schema: Schema, given: argparse.Namespace) -> str:
-    result = report(spark, schema, given.country, given.folder)
-    return f"{result.chart}\n{result.table}"
+def _gold(given: argparse.Namespace) -> str:
+    try:
+        sql = given.sql.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(
+            f"{given.sql} cannot be read ({error.strerror}): run this in a checkout, or give --sql."
+        ) from error
+    table = gold.compute(_session(given), _schema(given), sql)
+    return f"{table.count()} rows in {_schema(given).table(gold.GOLD)}"
 
 
-def _overview(spark: SparkSession, schema: Schema, given: argparse.Namespace) -> str:
-    result = overview(spark, schema, given.folder)
-    return f"{result.chart}\n{result.table}"
+def _report(given: argparse.Namespace) -> str:
+    return _files(report(_session(given), _schema(given), given.country, given.folder))
+
+
+def _overview(given: argparse.Namespace) -> str:
+    return _files(overview(_session(given), _schema(given), given.folder))
+
+
+def _files(written: Report) -> str:
+    return f"{written.chart}\n{written.table}"
 
 
 if __name__ == "__main__":

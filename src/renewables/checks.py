@@ -9,11 +9,9 @@ from operator import and_
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from renewables.newest import newest
 from renewables.rules import ERRORS, SUM_RULE, Rule
 from renewables.schemas import LINEAGE, SILVER
 from renewables.sources import SOURCES
-from renewables.sums import totals, with_total
 
 
 @dataclass(frozen=True)
@@ -46,29 +44,12 @@ class Survey:
         return cls(row["repeats"], row["exceeds"])
 
 
-def check(
-    typed: DataFrame, survey: Survey, is_current: Column, held: DataFrame | None
-) -> DataFrame:
-    """Adds `occurrence`, `total_percent`, `is_valid` and `reasons` to typed rows.
-
-    They will join the rows `held` of silver. The sum counts only values that break no other rule,
-    of files that are the present state.
-    """
+def check(typed: DataFrame, survey: Survey) -> DataFrame:
+    """Adds `occurrence`, `is_valid` and `reasons`: what the rows are by themselves; see `excess` for their sum."""
     counted = (
         with_occurrence(typed) if survey.has_repeats else typed.withColumn("occurrence", F.lit(1))
     )
-    checked = counted.withColumn("total_percent", F.lit(None).cast("DOUBLE")).transform(
-        with_reasons
-    )
-    if held is None and not survey.exceeds:
-        return checked
-    kept = checked.transform(valid).where(is_current)
-    sums = totals(newest(kept) if survey.has_repeats else kept, held).where(breaks(SUM_RULE))
-    if sums.isEmpty():
-        return checked
-    is_counted = F.col("is_valid") & is_current
-    summed = checked.where(is_counted).transform(with_total, sums).transform(with_reasons)
-    return summed.unionByName(checked.where(~is_counted))
+    return counted.transform(with_reasons)
 
 
 def with_types(bronze: DataFrame) -> DataFrame:

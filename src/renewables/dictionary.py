@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from renewables.gold import GOLD, GOLD_SQL
 from renewables.rules import RULES
 from renewables.schemas import TABLES, Column, Table
-
-GOLD_SQL = Path(__file__).parents[2] / "sql" / "gold.sql"
 
 INTRODUCTION = """# Data dictionary
 
@@ -32,7 +30,7 @@ def gold(sql: str) -> Table:
     found = re.findall(r"^ +(\w+) (\w+) COMMENT '(.*)',?$", create, re.MULTILINE)
     comment = re.search(r"^COMMENT '(.*)'", create, re.MULTILINE)
     assert comment is not None
-    return Table("gold_shw_share", comment[1], tuple(Column(*column) for column in found))
+    return Table(GOLD, comment[1], tuple(Column(*column) for column in found))
 
 
 def _table(table: Table) -> str:
@@ -43,7 +41,8 @@ def _table(table: Table) -> str:
 def _rules() -> str:
     head = (
         "## Rules\n\nA row that breaks a rule of severity `error` goes to quarantine; one of severity "
-        "`warning` is kept and counted.\n\n| rule | severity | condition |\n|---|---|---|\n"
+        "`warning` is kept and counted. The rule on the sum judges the values that silver would have, "
+        "all three together.\n\n| rule | severity | condition |\n|---|---|---|\n"
     )
     return head + "".join(f"| {r.name} | {r.severity} | `{r.condition}` |\n" for r in RULES)
 

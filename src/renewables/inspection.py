@@ -26,8 +26,7 @@ def inspect(path: Path, name: str) -> Header:
     """
     if path.stat().st_size == 0:
         raise BrokenFile(f"{name} is empty. Extract it again when it has some rows.")
-    with path.open("rb") as stream:
-        header = parse_header(stream.readline(BLOCK_BYTES), name)
+    header = read_header(path, name)
     _refuse_nul(path, name)
     try:
         rows = sum(batch.num_rows for batch in _batches(path, len(header.columns)))
@@ -36,6 +35,12 @@ def inspect(path: Path, name: str) -> Header:
     if rows == 1:
         raise BrokenFile(f"{name} has a header and no rows. Extract it again when it has some.")
     return header
+
+
+def read_header(path: Path, name: str) -> Header:
+    """The header in the file's first line. Raises as sources.parse_header does."""
+    with path.open("rb") as stream:
+        return parse_header(stream.readline(BLOCK_BYTES), name)
 
 
 def _batches(path: Path, columns: int) -> Iterator[pa.RecordBatch]:

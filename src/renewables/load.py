@@ -17,6 +17,7 @@ from renewables.errors import UnfitFile
 from renewables.inspection import inspect
 from renewables.landing import LandedFile, landed_files, remove_leftovers, remove_old
 from renewables.parameters import parameters
+from renewables.rejections import fits_by_now, rejected_hashes, withdraw
 from renewables.schemas import BRONZE, QUARANTINE, Schema
 from renewables.sources import Header
 
@@ -53,14 +54,18 @@ def main() -> None:
 def load(spark: SparkSession, files: list[LandedFile], schema: Schema, run_id: str) -> Load:
     """Bring all files that fit into bronze, in one commit, and the others into quarantine, in another.
 
-    Quarantine comes first: a file that it has is not inspected again, so what is killed in between
-    is done again by the next load.
+    Quarantine comes first: a file that it has is not inspected again unless its header fits by now,
+    so what is killed in between is done again by the next load.
     """
     bronze, quarantine = schema.create(spark, BRONZE), schema.create(spark, QUARANTINE)
-    new = _missing(files, _held(spark, bronze, files) | _held(spark, quarantine, files))
+    missing = _missing(files, _held(spark, bronze, files))
+    rejected_before = rejected_hashes(spark, quarantine, files)
+    new = [f for f in missing if f.content_hash not in rejected_before or fits_by_now(f)]
     headers, rejected = _inspect_all(new)
     _bring(spark, rejected, quarantine, lambda files: _rejections(spark, files, rejected))
     _bring(spark, headers, bronze, lambda files: read(spark, files, headers, run_id))
+    loaded = {file.content_hash for file in {*files} - {*missing} | {*headers}}
+    withdraw(spark, quarantine, loaded & rejected_before)
     return Load(list(headers), rejected)
 
 

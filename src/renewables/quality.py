@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from renewables.errors import BadData
 from renewables.parameters import parameters
+from renewables.revisions import of_files
 
 
 def main() -> None:
@@ -15,28 +16,24 @@ def main() -> None:
         "quarantined_percent", "max_quarantined_percent", rows_read="?", rows_quarantined="?"
     )
     raise BadData(
-        f"{given['quarantined_percent']} % of the rows in the newest files break a rule, and at most "
-        f"{given['max_quarantined_percent']} % may; of the {given['rows_read']} rows that this run read, "
-        f"{given['rows_quarantined']} do. Gold was not computed. See the reasons in "
+        f"{float(given['quarantined_percent']):.4g} % of the rows in the newest files are in quarantine, and "
+        f"at most {given['max_quarantined_percent']} % may be. This run read {given['rows_read']} rows and put "
+        f"{given['rows_quarantined']} there. Gold was not computed. See the reasons in "
         "quarantine_share_electricity; load corrected files, or run the job with a higher "
         "max_quarantined_percent."
     )
 
 
-def quarantined_percent(revisions: DataFrame) -> float:
+def quarantined_percent(revisions: DataFrame, quarantine: DataFrame) -> float:
     """The share of quarantined rows, 0-100, in the newest file of each source; 0 where there is none.
 
     It depends on the tables alone and not on what the last run read, so running the job again does
     not let bad data pass, and a corrected file does.
     """
-    counts = F.struct("rows_quarantined", "rows_read")
+    file = F.struct("_content_hash", "rows_read")
     newness = F.struct("_source_modified_at", "_loaded_at", "_content_hash")
-    row = (
-        revisions.groupBy("source")
-        .agg(F.max_by(counts, newness).alias("newest"))
-        .agg(
-            (100.0 * F.sum("newest.rows_quarantined") / F.sum("newest.rows_read")).alias("percent")
-        )
-        .first()
-    )
-    return float(row["percent"]) if row and row["percent"] is not None else 0.0
+    newest = revisions.groupBy("source").agg(F.max_by(file, newness).alias("file"))
+    files = newest.select("file.*").collect()
+    rows = sum(row["rows_read"] for row in files)
+    broken = quarantine.where(of_files([row["_content_hash"] for row in files])).count()
+    return 100.0 * broken / rows if rows else 0.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from renewables.schemas import LINEAGE
@@ -45,3 +45,10 @@ def live(known: Iterable[Revision]) -> set[str]:
     for revision in sorted(known, key=lambda revision: revision.newness):
         newest[revision.source_file] = revision
     return {revision.content_hash for revision in newest.values()}
+
+
+def of_files(content_hashes: Collection[str]) -> Column:
+    """Whether a row is of one of these files."""
+    if not content_hashes:
+        return F.lit(False)
+    return F.col("_content_hash").isin(sorted(content_hashes))

@@ -77,7 +77,7 @@ BRONZE = Table(
 
 SILVER = Table(
     "silver_share_electricity",
-    "Newest valid value per entity, year and source, of the files as they are now at the source",
+    "Value per entity, year and source: the valid rows of the newest file on each entity and source",
     (
         Column("entity", "STRING", "Country or region"),
         Column("code", "STRING", "ISO 3166-1 alpha-3 or OWID code; null for regions without"),
@@ -87,6 +87,8 @@ SILVER = Table(
         ),
         *LINEAGE,
     ),
+    # A revision then marks the rows that it replaces, and no file is written anew.
+    (("delta.enableDeletionVectors", "true"),),
 )
 
 QUARANTINE = Table(
@@ -110,8 +112,13 @@ REVISIONS = Table(
     (
         *LINEAGE,
         Column("rows_read", "BIGINT", "Rows of the file in bronze"),
-        Column("rows_kept", "BIGINT", "Rows that break no rule"),
-        Column("rows_quarantined", "BIGINT", "Rows that break a rule"),
+        Column("rows_kept", "BIGINT", "Rows that break no rule by themselves"),
+        Column("rows_quarantined", "BIGINT", "Rows that break a rule by themselves"),
+        Column(
+            "leaves_nothing",
+            "BOOLEAN",
+            "True once silver was brought to the file's load and has no row of that load",
+        ),
     ),
     BRONZE.properties,
 )
@@ -136,6 +143,15 @@ class Schema:
         full_name = self.table(table)
         spark.sql(table.ddl(full_name))
         return full_name
+
+
+class Tables:
+    """The full names of the tables that silver reads and writes; they are created if they do not exist."""
+
+    def __init__(self, spark: SparkSession, schema: Schema) -> None:
+        self.bronze, self.silver, self.quarantine, self.revisions = (
+            schema.create(spark, table) for table in (BRONZE, SILVER, QUARANTINE, REVISIONS)
+        )
 
 
 def _quoted(name: str) -> str:

@@ -22,15 +22,10 @@ def totals(rows: DataFrame, held: DataFrame | None) -> DataFrame:
 
 
 def _others(rows: DataFrame, held: DataFrame) -> DataFrame:
+    # Computed columns have no comments; Sail fails on a union of columns that have some with literal rows.
+    columns = (F.coalesce(name, name).alias(name) for name in (*KEY, "percent"))
     return (
-        held.select(*KEY, "percent")
+        held.select(*columns)
         .join(rows.select(*GROUP).distinct(), [*GROUP], "left_semi")
         .join(rows.select(*KEY), [*KEY], "left_anti")
     )
-
-
-def with_total(checked: DataFrame, totals: DataFrame) -> DataFrame:
-    """Sets `total_percent`; null for an entity and year that `totals` has not."""
-    rows = checked.drop("total_percent").alias("row")
-    same = [F.col(f"row.typed.{name}") == F.col(f"sum.{name}") for name in GROUP]
-    return rows.join(totals.alias("sum"), same, "left").select("row.*", "sum.total_percent")

@@ -16,14 +16,13 @@ from local_workspace.sql.script import split
 from renewables.schemas import BRONZE, Schema
 
 ROOT = Path(__file__).parents[2]
-CATALOGS = {"sail": "main", "databricks": "main", "spark": "spark_catalog"}
 
 BronzeRows = Callable[..., DataFrame]
 
 
 @contextmanager
-def new_schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
-    schema = Schema(CATALOGS[engine], f"test_{uuid4().hex}")
+def new_schema(spark: SparkSession, catalog: str) -> Iterator[Schema]:
+    schema = Schema(catalog, f"test_{uuid4().hex}")
     full_name = f"{schema.catalog}.{schema.name}"
     spark.sql(f"CREATE SCHEMA {full_name}")
     yield schema
@@ -31,16 +30,16 @@ def new_schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
 
 
 @pytest.fixture
-def schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
+def schema(spark: SparkSession, catalog: str) -> Iterator[Schema]:
     """An empty schema, which is dropped after the test."""
-    with new_schema(spark, engine) as schema:
+    with new_schema(spark, catalog) as schema:
         yield schema
 
 
 @pytest.fixture(scope="module")
-def module_schema(spark: SparkSession, engine: str) -> Iterator[Schema]:
+def module_schema(spark: SparkSession, catalog: str) -> Iterator[Schema]:
     """The same for all tests of a module."""
-    with new_schema(spark, engine) as schema:
+    with new_schema(spark, catalog) as schema:
         yield schema
 
 

@@ -8,20 +8,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from renewables.checks import Survey, check, valid, with_types
-from renewables.rules import SUM_RULE
 from renewables.schemas import QUARANTINE, SILVER
 
 BronzeRows = Callable[..., DataFrame]
 
 
-def checked(rows: DataFrame, held: DataFrame | None = None) -> DataFrame:
-    """The rows checked, all of them of current files, beside the rows `held` in silver."""
+def checked(rows: DataFrame) -> DataFrame:
     typed = rows.transform(with_types)
-    return check(typed, Survey.of(typed, F.lit(True)), F.lit(True), held)
-
-
-def in_silver(rows: DataFrame) -> DataFrame:
-    return rows.transform(with_types).withColumn("is_valid", F.lit(True)).transform(valid)
+    return check(typed, Survey.of(typed, F.lit(True)))
 
 
 def test_types_what_has_a_value_of_the_type(spark: SparkSession, bronze_rows: BronzeRows) -> None:
@@ -96,36 +90,6 @@ def test_splits_rows_without_loss(spark: SparkSession, bronze_rows: BronzeRows) 
     )
     raw = rejected.select("entity", "code", "year", "percent", "_position", "_content_hash")
     assert [tuple(row) for row in raw.collect()] == [("Chad", "TCD", "2021", "x", 1, "aaaa")]
-
-
-@pytest.mark.parametrize(
-    ("wind", "held", "is_broken"),
-    [
-        ("40.5", [], False),
-        ("40.6", [], True),
-        # Silver's wind counts only where the new rows have none.
-        ("40.5", [("wind", 99.0)], False),
-        (None, [("wind", 40.6)], True),
-        # Solar is in silver alone.
-        ("0.5", [("wind", 99.0)], False),
-    ],
-)
-def test_the_sum_of_the_three_has_a_limit(
-    bronze_rows: BronzeRows,
-    wind: str | None,
-    held: list[tuple[str, float]],
-    is_broken: bool,
-) -> None:
-    new = bronze_rows(("Chad", "TCD", "2020", "40"), ("Mali", "MLI", "2020", "90"))
-    new = new.union(bronze_rows(("Chad", "TCD", "2020", "20"), source="solar"))
-    if wind:
-        new = new.union(bronze_rows(("Chad", "TCD", "2020", wind), source="wind"))
-    old = [in_silver(bronze_rows(("Chad", "TCD", "2020", str(p)), source=s)) for s, p in held]
-    rows = checked(new, old[0] if old else None)
-    broken = {row["entity"] for row in rows.where("NOT is_valid").collect()}
-    assert broken == ({"Chad"} if is_broken else set())
-    if is_broken:
-        assert rows.where("entity = 'Chad'").first()["reasons"] == [SUM_RULE.name]  # type: ignore[index]
 
 
 def test_surveys_what_needs_more_work(bronze_rows: BronzeRows) -> None:

@@ -30,6 +30,9 @@ def test_tables_have_these_columns_and_comments(
         compute_gold(schema)
     else:
         schema.create(spark, table)
-    rows = spark.sql(f"DESCRIBE TABLE {schema.table(table)}").collect()
-    found = [(row["col_name"], row["data_type"].upper(), row["comment"]) for row in rows]
+    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {schema.table(table)}").collect()
+    end = [row["col_name"] for row in rows].index("")
+    found = [(row["col_name"], row["data_type"].upper(), row["comment"]) for row in rows[:end]]
     assert found == [(column.name, column.type, column.comment) for column in table.columns]
+    details = {row["col_name"]: row["data_type"] for row in rows[end:]}
+    assert details["Comment"] == table.comment

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from renewables.errors import UnboundParameter
+from renewables.gold import GOLD_SQL, statements
 from renewables.schemas import LINEAGE, SILVER, Schema
 
 ComputeGold = Callable[[Schema], DataFrame]
@@ -63,3 +66,9 @@ def test_follows_silver(spark: SparkSession, schema: Schema, compute_gold: Compu
     assert compute_gold(schema).count() == 4
     spark.sql(f"DELETE FROM {silver} WHERE entity = 'Chad'")
     assert {row["entity"] for row in compute_gold(schema).collect()} == {"Africa", "Mali"}
+
+
+def test_names_a_parameter_without_a_value() -> None:
+    sql = GOLD_SQL.read_text(encoding="utf-8").replace("'wind'", ":third")
+    with pytest.raises(UnboundParameter, match=r"^gold\.sql has the parameter :third where"):
+        statements(sql, Schema("main", "s"))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pyspark.errors import PySparkException
@@ -18,8 +19,11 @@ from renewables.append import append_files
 from renewables.errors import UnfitFile
 from renewables.inspection import inspect
 from renewables.landing import LandedFile, landed_files, record
-from renewables.load import load, read, refuse_nothing_fit, remove_loaded
+from renewables.load import Load, load, read, refuse_nothing_fit, remove_loaded
 from renewables.schemas import BRONZE, QUARANTINE, Schema
+from renewables.sources import MEASURES
+
+pytestmark = pytest.mark.local_files
 
 MODIFIED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -174,6 +178,30 @@ def test_a_file_that_does_not_fit_leaves_the_others(
     refuse_nothing_fit(spark, [fit, unfit], schema)
     with pytest.raises(UnfitFile, match=r"hydro\.csv has no column Code"):
         refuse_nothing_fit(spark, [unfit], schema)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["undisturbed", "killed"])
+def test_a_rejected_file_is_loaded_once_its_measure_is_known(
+    spark: SparkSession,
+    schema: Schema,
+    bronze: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_killed: bool,
+) -> None:
+    rain = land(tmp_path, "unfit", "aa", "Norway,NOR,2020,6\n")
+    rain.path.write_text("Entity,Code,Year,Rainpower (%)\nNorway,NOR,2020,6\n")
+    broken = land(tmp_path, "wind", "bb", "Norway,NOR\n")
+    load(spark, [rain, broken], schema, "1")
+    assert load(spark, [rain, broken], schema, "2") == Load([], {})
+    monkeypatch.setitem(MEASURES, "rainpower (%)", "hydro")
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        if is_killed:
+            patch.setattr("renewables.load.withdraw", Mock(side_effect=KeyboardInterrupt))
+        assert load(spark, [rain, broken], schema, "3") == Load([rain], {})
+    load(spark, [rain, broken], schema, "4")
+    assert counts(spark, bronze) == {"aa": 1}
+    assert counts(spark, schema.table(QUARANTINE)) == {"bb": 1}
 
 
 def test_removes_what_is_old_and_loaded(

@@ -17,6 +17,8 @@ from renewables.load import load
 from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, Schema
 from renewables.silver import refresh
 
+pytestmark = pytest.mark.local_files
+
 FOLDER = Path(__file__).parents[2] / "fixtures" / "malformed"
 
 

@@ -17,6 +17,8 @@ from renewables.load import load
 from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, SILVER, Schema
 from renewables.silver import refresh
 
+pytestmark = pytest.mark.local_files
+
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 # What differs from run to run; and Spark keeps an empty text in quotes apart from none.
 COLUMNS = {

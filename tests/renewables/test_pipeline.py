@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from renewables.landing import landed_files
 from renewables.load import load
 from renewables.schemas import Schema
 from renewables.silver import Refresh, refresh
+
+pytestmark = pytest.mark.local_files
 
 ROOT = Path(__file__).parents[2]
 OWID = ROOT.parent / "shared" / "data" / "owid"
@@ -76,3 +79,33 @@ def test_owid(run: Callable[[Path], tuple[Refresh, pd.DataFrame]]) -> None:
     again, same_gold = run(OWID)
     assert again == Refresh(0, 0, 0, quarantined_percent=0.0)
     assert_frame_equal(same_gold, gold, check_exact=True)
+
+
+@pytest.mark.skipif(not OWID.exists(), reason=f"OWID's files are not at {OWID}")
+def test_owid_after_two_revisions(
+    run: Callable[[Path], tuple[Refresh, pd.DataFrame]], tmp_path: Path
+) -> None:
+    """The first drops, adds and changes values, the second brings some of them back; each counts alone."""
+    source = tmp_path / "source"
+    source.mkdir()
+    revise(source, lambda percents: percents, day=1)
+    run(source)
+    revise(source, lambda percents: (percents / 2)[percents.index % 7 != 3], day=2)
+    _, revised = run(source)
+    assert_frame_equal(revised, expected_gold(source), check_dtype=False, check_exact=True)
+    revise(source, lambda percents: (percents * 0.9)[percents.index % 11 != 5], day=3)
+    refreshed, gold = run(source)
+    assert refreshed.rows_quarantined == 0
+    assert_frame_equal(gold, expected_gold(source), check_dtype=False, check_exact=True)
+    assert not gold.equals(revised)
+
+
+def revise(source: Path, change: Callable[[pd.Series[float]], pd.Series[float]], day: int) -> None:
+    """OWID's files with other percents, as they have been at the source since that day."""
+    for file in OWID.glob("*.csv"):
+        rows = pd.read_csv(file, keep_default_na=False, na_values=[""])
+        measure = rows.columns[3]
+        percents = change(rows[measure]).round(6)
+        revised = rows.loc[percents.index].assign(**{measure: percents})
+        revised.to_csv(source / file.name, index=False)
+        os.utime(source / file.name, (day * 86_400, day * 86_400))

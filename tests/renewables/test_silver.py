@@ -3,18 +3,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from pyarrow.parquet import read_metadata
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from renewables import silver
 from renewables.append import append_files
 from renewables.errors import LostRows
-from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, SILVER, Schema
+from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, SILVER, Schema, Tables
 from renewables.silver import Refresh, refresh
 
 BronzeRows = Callable[..., DataFrame]
@@ -83,7 +84,27 @@ def test_the_watermark_moves_with_the_data(
     table = schema.table(SILVER)
     assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 0").count() == 0
     assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 1").count() == 1
-    assert silver.watermark(spark.table(table)) == day(1, month=2).timestamp() * 1_000_000
+    assert silver.watermark(spark, Tables(spark, schema)) == day(1, month=2).timestamp() * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("there", "percent", "modified"),
+    [(None, "x", 1), ("1", "x", 3), ("1", "7", 1)],
+    ids=["all in quarantine, the first", "all in quarantine", "older than what is there"],
+)
+def test_a_load_that_leaves_nothing_in_silver_is_read_once(
+    spark: SparkSession,
+    schema: Schema,
+    arrive: Arrive,
+    there: str | None,
+    percent: str,
+    modified: int,
+) -> None:
+    if there:
+        arrive({CHAD: there}, name="b.csv", modified=2)
+    assert arrive({CHAD: percent}, modified=modified).rows_read == 1
+    assert refresh(spark, schema).rows_read == 0
+    assert arrive({MALI: "2"}, modified=4).rows_read == 1
 
 
 def test_a_revision_replaces_and_drops_values(arrive: Arrive, values: ReadValues) -> None:
@@ -96,6 +117,17 @@ def test_a_revision_says_nothing_of_other_files(arrive: Arrive, values: ReadValu
     arrive({CHAD: "1"}, name="a.csv")
     arrive({MALI: "5"}, name="b.csv", modified=2)
     assert values() == {CHAD: 1.0, MALI: 5.0}
+
+
+def test_a_revision_under_another_name_replaces_the_entities_that_it_lists(
+    arrive: Arrive, values: ReadValues
+) -> None:
+    arrive({CHAD: "1", ("Chad", 2021): "2", MALI: "5"}, name="2024/hydro.csv", modified=2)
+    arrive({CHAD: "3", ("Peru", 2020): "7"}, name="2025/hydro.csv", modified=3)
+    assert values() == {CHAD: 3.0, MALI: 5.0, ("Peru", 2020): 7.0}
+    # A late older file has no say in what the newer one lists.
+    arrive({("Chad", 2019): "9", ("Togo", 2020): "8"}, name="2023/hydro.csv", modified=1)
+    assert values() == {CHAD: 3.0, MALI: 5.0, ("Peru", 2020): 7.0, ("Togo", 2020): 8.0}
 
 
 def test_a_dropped_value_leaves_that_of_another_file(arrive: Arrive, values: ReadValues) -> None:
@@ -115,6 +147,27 @@ def test_a_value_that_breaks_a_rule_now_is_no_longer_known(
     assert (row["percent"], row["reasons"]) == ("101", ["percent is not within 0-100"])
 
 
+@pytest.mark.local_files
+def test_a_revision_writes_its_own_rows_and_no_others(
+    spark: SparkSession, schema: Schema, arrive: Arrive, values: ReadValues
+) -> None:
+    """So its cost does not grow with what silver has."""
+    arrive({**{("Chad", year): "1" for year in range(1950, 2020)}, MALI: "5"})
+    before = written(spark, schema)
+    arrive({MALI: "6"}, name="b.csv", modified=2)
+    assert values()[MALI] == 6.0
+    new = [file for file in written(spark, schema) if file not in before]
+    assert sum(read_metadata(file).num_rows for file in new) == 1
+
+
+def written(spark: SparkSession, schema: Schema) -> list[Path]:
+    """All data files that silver has or had."""
+    details = spark.sql(f"DESCRIBE TABLE EXTENDED {schema.table(SILVER)}")
+    location = details.where("col_name = 'Location'").first()
+    assert location is not None
+    return list(Path(urlsplit(location["data_type"]).path).glob("*.parquet"))
+
+
 def test_a_late_older_revision_changes_nothing(arrive: Arrive, values: ReadValues) -> None:
     arrive({CHAD: "2"}, modified=2)
     arrive({CHAD: "1", MALI: "5"}, modified=1)
@@ -130,52 +183,6 @@ def test_rows_carry_their_revision(spark: SparkSession, schema: Schema, arrive: 
     assert row is not None
     assert row["_content_hash"] == newest["_content_hash"]
     assert (newest["rows_read"], newest["rows_kept"], newest["rows_quarantined"]) == (1, 1, 0)
-
-
-FILES = st.lists(
-    st.tuples(
-        st.sampled_from(["a.csv", "b.csv"]),
-        st.dictionaries(
-            st.sampled_from([CHAD, MALI]), st.sampled_from(["1", "2", "x"]), min_size=1
-        ),
-    ),
-    min_size=3,
-    max_size=3,
-)
-
-
-def expected(files: list[tuple[str, Values]]) -> dict[tuple[str, int], float]:
-    """What silver has to be, for files in the order in which the source made them."""
-    current = {name: number for number, (name, _) in enumerate(files)}
-    result: dict[tuple[str, int], float] = {}
-    for number in sorted(current.values()):
-        for key, percent in files[number][1].items():
-            if percent != "x":
-                result[key] = float(percent)
-    return result
-
-
-@settings(
-    max_examples=4,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(files=FILES, data=st.data())
-def test_files_in_any_order_end_in_the_same_table(
-    arrive: Arrive, values: ReadValues, files: list[tuple[str, Values]], data: st.DataObject
-) -> None:
-    # The examples share a schema: each has addresses and entities of its own.
-    example = uuid4().hex
-    for number in data.draw(st.permutations(range(len(files)))):
-        name, rows = files[number]
-        own = {(f"{entity} {example}", year): text for (entity, year), text in rows.items()}
-        arrive(own, name=f"{example}/{name}", modified=number + 1)
-    assert {
-        (entity.removesuffix(f" {example}"), year): percent
-        for (entity, year), percent in values().items()
-        if entity.endswith(example)
-    } == expected(files)
 
 
 STEPS = ["append_rows", "append_files", "_write"]

@@ -15,6 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from renewables.schemas import Schema
 
+pytestmark = pytest.mark.local_files
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -1,0 +1,26 @@
+"""Few rows, computed once however often they are used."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+MOST_ROWS = 10_000
+
+
+def small(rows: DataFrame) -> DataFrame:
+    """The rows as literals, so that no engine computes them again at each use; unchanged where there are many.
+
+    Many would be a burden for this process' memory, and computing them is not what takes the time then.
+    Caching would do the same, but Databricks' serverless compute has none:
+    https://docs.databricks.com/compute/serverless/limitations
+    """
+    table = rows.limit(MOST_ROWS + 1).toArrow()
+    if table.num_rows > MOST_ROWS:
+        return rows
+    if not table.num_rows:
+        # There are no literals without rows.
+        return rows.where("false")
+    # Without the columns' comments, which Sail would miss in what it plans for literals.
+    plain = pa.schema([(field.name, field.type) for field in table.schema])
+    return rows.sparkSession.createDataFrame(table.cast(plain))
