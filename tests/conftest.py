@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
 import pytest
-from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
 from serving import session_on_sail
+from support.engines import ENGINES, NoEngine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +19,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what runs the Spark code: sail (started here), spark (the Spark Connect server at $SPARK_REMOTE)"
         " or databricks (your workspace, as databricks-connect is configured)",
     )
+    parser.addoption("--catalog", help="where the tests create their schemas, if not the engine's")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "local_files: the engine has to read files of this machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    engine = config.getoption("--engine")
+    if not ENGINES[engine].sees_local_files:
+        skip = pytest.mark.skip(reason=f"{engine} cannot read files of this machine")
+        for item in items:
+            if item.get_closest_marker("local_files"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +42,19 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def catalog(request: pytest.FixtureRequest, engine: str) -> str:
+    return request.config.getoption("--catalog") or ENGINES[engine].catalog
+
+
+@pytest.fixture(scope="session")
 def spark(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One session for the run. On Sail its catalog is the local workspace's."""
-    with ENGINES[engine](tmp_path_factory.mktemp("workspace")) as session:
-        yield session
-        session.stop()
+    try:
+        with ENGINES[engine].session(tmp_path_factory.mktemp("workspace")) as session:
+            yield session
+            session.stop()
+    except NoEngine as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.fixture
@@ -43,18 +63,3 @@ def sail_session(
 ) -> Callable[[], AbstractContextManager[SparkSession]]:
     """A session on Sail beside that of another engine."""
     return lambda: session_on_sail(tmp_path_factory.mktemp("sail"))
-
-
-@contextmanager
-def _spark(_: Path) -> Iterator[SparkSession]:
-    if "SPARK_REMOTE" not in os.environ:
-        raise pytest.UsageError("--engine spark needs SPARK_REMOTE, the sc:// URL of a server.")
-    yield DatabricksSession.builder.remote(os.environ["SPARK_REMOTE"]).create()
-
-
-@contextmanager
-def _databricks(_: Path) -> Iterator[SparkSession]:
-    yield DatabricksSession.builder.create()
-
-
-ENGINES = {"sail": session_on_sail, "spark": _spark, "databricks": _databricks}
