@@ -1,44 +1,51 @@
-"""The whole pipeline at 9 million rows: on Sail, on Spark + Delta, and against one Polars pass.
+"""The whole pipeline on Sail, against one Polars pass and against Spark + Delta.
 
-`python benchmarks/pipeline.py [rows] [--spark]`. It generates the CSVs, runs extract, load, silver and
-gold through databricks-connect, then a revised file of 0.1 % of the rows, and prints seconds and ratios.
-Spark needs Java 17 and takes minutes, so it is measured only where asked for.
+`python benchmarks/pipeline.py [--rows N] [--no-spark]` generates CSVs of N rows together, runs extract,
+load, silver and gold through databricks-connect, then a revised file of 0.1 % of the rows, and prints
+seconds and ratios. The targets are for 9,000,000 rows; Spark alone takes minutes for these.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from databricks.connect import DatabricksSession
 from pyarrow import csv
-from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).parent
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/local_workspace", "scripts")]
 
-from parity import spark_server  # noqa: E402
-from serving import session_on_sail  # noqa: E402
-
-from local_workspace.sql.parameters import Parameter, bind  # noqa: E402
-from local_workspace.sql.script import split  # noqa: E402
-from renewables.discover import discover  # noqa: E402
-from renewables.extract import extract  # noqa: E402
-from renewables.landing import landed_files  # noqa: E402
-from renewables.load import load  # noqa: E402
-from renewables.schemas import Schema  # noqa: E402
-from renewables.silver import refresh  # noqa: E402
+from parity import NoSpark, install, spark_server  # noqa: E402
+from serving import sail_server  # noqa: E402
 
 YEARS = 200
 SOURCES = ("hydro", "solar", "wind")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds per step, and the peak of the process that ran them."""
+
+    full: dict[str, float]
+    revised: dict[str, float]
+    megabytes: float
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.full.values())
+
+    @property
+    def revised_percent(self) -> float:
+        return 100 * sum(self.revised.values()) / self.seconds
 
 
 def generate(
@@ -59,70 +66,63 @@ def generate(
         csv.write_csv(table, folder / f"share-electricity-{source}.csv", options)
 
 
-def run(spark: SparkSession, schema: Schema, source: Path, landing: Path) -> dict[str, float]:
-    """The seconds of each step of both jobs."""
-
-    def gold() -> None:
-        parameters = {"catalog": Parameter(schema.catalog), "schema": Parameter(schema.name)}
-        for statement in split((ROOT / "sql" / "gold.sql").read_text()):
-            spark.sql(bind(statement, parameters))
-
-    steps: dict[str, Callable[[], object]] = {
-        "extract": lambda: [extract(file, landing) for file in discover(str(source))],
-        "load": lambda: load(spark, landed_files(landing), schema, "1"),
-        "silver": lambda: refresh(spark, schema),
-        "gold": gold,
-    }
-    return {name: _seconds(step) for name, step in steps.items()}
-
-
-def measure(name: str, spark: SparkSession, catalog: str, full: Path, revised: Path) -> float:
-    """Prints the seconds of the full load and of the revised file; those of the full load."""
-    with tempfile.TemporaryDirectory() as folder:
-        schema = Schema(catalog, "benchmark")
-        spark.sql(f"CREATE SCHEMA {catalog}.benchmark")
-        first = run(spark, schema, full, Path(folder))
-        second = run(spark, schema, revised, Path(folder))
-        spark.sql(f"DROP SCHEMA {catalog}.benchmark CASCADE")
-    total, again = sum(first.values()), sum(second.values())
-    print(f"{name}: {total:.1f} s {_shown(first)}")
-    print(f"{name}, a file of 0.1 %: {again:.1f} s = {100 * again / total:.0f} % {_shown(second)}")
-    return total
+def measure(name: str, remote: str, catalog: str, full: Path, revised: Path) -> Result:
+    """Runs the pipeline in a process of its own, and prints what it took."""
+    command = [sys.executable, str(HERE / "_pipeline.py"), remote, catalog, full, revised]
+    result = Result(**json.loads(_output(command)))
+    print(f"{name}: {result.seconds:.1f} s {_shown(result.full)}", flush=True)
+    print(f"{name}, a revised file of 0.1 %: {_shown(result.revised)}", flush=True)
+    return result
 
 
 def polars_seconds(full: Path, target: Path) -> float:
     command = ["uv", "run", "--no-project", "--with", "polars", "--with", "deltalake", "python"]
-    script = [str(ROOT / "benchmarks" / "_polars.py"), str(full), str(target)]
-    return float(subprocess.run([*command, *script], check=True, capture_output=True).stdout)
+    seconds = float(_output([*command, str(HERE / "_polars.py"), full, target]))
+    print(f"Polars: {seconds:.1f} s", flush=True)
+    return seconds
+
+
+def verdict(what: str, value: float, unit: str, *, most: float = 0, least: float = 0) -> None:
+    """One line with the value, its target, and whether it was met."""
+    is_met = value <= most if most else value >= least
+    target = f"at most {most:g}" if most else f"at least {least:g}"
+    print(f"{what:52} {value:7.1f} {unit:2} ({target}: {'ok' if is_met else 'MISSED'})", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int, nargs="?", default=9_000_000)
-    parser.add_argument("--spark", action="store_true", help="measure Spark + Delta as well")
+    parser.add_argument("--rows", type=int, default=900_000)
+    parser.add_argument("--no-spark", action="store_true", help="leave Spark + Delta out")
     given = parser.parse_args()
-    entities = given.rows // len(SOURCES) // YEARS
     with tempfile.TemporaryDirectory() as folder:
         full, revised = Path(folder, "full"), Path(folder, "revised")
-        generate(full, entities)
+        generate(full, max(1, given.rows // len(SOURCES) // YEARS))
         generate(revised, max(1, given.rows // 1000 // YEARS), ("wind",), seed=2)
         polars = polars_seconds(full, Path(folder, "polars"))
-        print(f"Polars: {polars:.1f} s")
-        with session_on_sail(Path(folder, "state")) as spark:
-            seconds = measure("Sail", spark, "main", full, revised)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"Sail / Polars = {seconds / polars:.1f}; this process peaked at {peak:.0f} MB")
-        if given.spark:
-            with spark_server() as remote:
-                session = DatabricksSession.builder.remote(remote).create()
-                slow = measure("Spark", session, "spark_catalog", full, revised)
-            print(f"Spark / Sail = {slow / seconds:.1f}")
+        with sail_server(Path(folder, "state")) as remote:
+            sail = measure("Sail", remote, "main", full, revised)
+        verdict("whole pipeline on Sail / one Polars pass", sail.seconds / polars, "x", most=2.5)
+        verdict("revised file of 0.1 % / full load", sail.revised_percent, "%", most=5)
+        verdict("memory of the task's process", sail.megabytes, "MB", most=500)
+        if not given.no_spark:
+            compare_with_spark(sail, full, revised)
 
 
-def _seconds(step: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    step()
-    return time.perf_counter() - started
+def compare_with_spark(sail: Result, full: Path, revised: Path) -> None:
+    try:
+        install()
+        with spark_server() as remote:
+            spark = measure("Spark", remote, "spark_catalog", full, revised)
+    except NoSpark as missing:
+        print(f"Not compared with Spark: {missing}")
+        return
+    verdict(
+        "whole pipeline on Spark + Delta / on Sail", spark.seconds / sail.seconds, "x", least=10
+    )
+
+
+def _output(command: list[Any]) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _shown(steps: dict[str, float]) -> str:

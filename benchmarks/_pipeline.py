@@ -1,0 +1,60 @@
+"""What pipeline.py measures: the steps of both jobs, on the engine at a sc:// URL, in a process as a task's.
+
+`python _pipeline.py REMOTE CATALOG FULL REVISED` runs them for the folder FULL and then for REVISED, and
+prints {"full": {step: seconds}, "revised": {step: seconds}, "megabytes": this process' peak}.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from databricks.connect import DatabricksSession
+from pyspark.sql import SparkSession
+
+from renewables import gold
+from renewables.discover import discover
+from renewables.extract import extract
+from renewables.landing import landed_files
+from renewables.load import load
+from renewables.schemas import Schema
+from renewables.silver import refresh
+
+
+def main(remote: str, catalog: str, full: str, revised: str) -> None:
+    spark = DatabricksSession.builder.remote(remote).create()
+    schema = Schema(catalog, "benchmark")
+    spark.sql(f"CREATE SCHEMA {catalog}.benchmark")
+    with tempfile.TemporaryDirectory() as landing:
+        first = run(spark, schema, full, Path(landing))
+        second = run(spark, schema, revised, Path(landing))
+    spark.sql(f"DROP SCHEMA {catalog}.benchmark CASCADE")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"full": first, "revised": second, "megabytes": peak}))
+
+
+def run(spark: SparkSession, schema: Schema, source: str, landing: Path) -> dict[str, float]:
+    """The seconds of each step of both jobs."""
+    sql = gold.GOLD_SQL.read_text(encoding="utf-8")
+    steps: dict[str, Callable[[], object]] = {
+        "extract": lambda: [extract(file, landing) for file in discover(source)],
+        "load": lambda: load(spark, landed_files(landing), schema, "1"),
+        "silver": lambda: refresh(spark, schema),
+        "gold": lambda: gold.compute(spark, schema, sql),
+    }
+    return {name: _seconds(step) for name, step in steps.items()}
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
