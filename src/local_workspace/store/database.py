@@ -1,12 +1,13 @@
 """The one SQLite database: connection, transactions, migrations.
 
 All state lives here. Every write goes through `transaction()`, so each change is whole or absent after a crash.
-The connection belongs to the server's event loop thread; statements take well under a millisecond.
+The connection is used in the server's event loop; statements take well under a millisecond.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -30,7 +31,7 @@ class Database:
         self._connection.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
         )
-        self._depth = 0
+        self._lock = threading.RLock()
         self._migrate()
 
     def close(self) -> None:
@@ -38,30 +39,39 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside are committed together or not at all; nested calls join the outer one."""
-        if self._depth == 0:
-            self._connection.execute("BEGIN IMMEDIATE")
-        self._depth += 1
+        """All writes inside are committed together or not at all; nested calls join the outer one.
+
+        Other threads wait for its end. Other coroutines of this thread would join it, so nothing is awaited inside.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+            else:
+                yield from self._outermost()
+
+    def _outermost(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._depth -= 1
-            if self._depth == 0:
+            # SQLite itself has rolled back where, for instance, the disk is full.
+            if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        self._depth -= 1
-        if self._depth == 0:
-            self._connection.execute("COMMIT")
 
     def execute(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
-        return self._connection.execute(sql, values)
+        with self._lock:
+            return self._connection.execute(sql, values)
 
     def all(self, sql: str, values: Values = ()) -> list[Row]:
-        return self._connection.execute(sql, values).fetchall()
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
 
     def one(self, sql: str, values: Values = ()) -> Row | None:
-        row: Row | None = self._connection.execute(sql, values).fetchone()
-        return row
+        with self._lock:
+            row: Row | None = self._connection.execute(sql, values).fetchone()
+            return row
 
     def insert(self, table: str, values: Mapping[str, Any]) -> None:
         """Insert one row; `table` and the column names come from this package, never from a request."""
