@@ -111,6 +111,16 @@ def test_list_pages_newest_first(scripted: ScriptedWorkspace) -> None:
     assert scripted.get("list", "2.1", limit=2)["has_more"] is True
 
 
+def test_jobs_that_come_and_go_shift_no_page(scripted: ScriptedWorkspace) -> None:
+    ids = [scripted.create(notebook("a")) for _ in range(5)]
+    first = scripted.get("list", limit=2)
+    scripted.create(notebook("a"))
+    scripted.post("delete", job_id=ids[4])
+    second = scripted.get("list", limit=2, page_token=first["next_page_token"])
+    assert [job["job_id"] for job in second["jobs"]] == [ids[2], ids[1]]
+    assert [job["job_id"] for job in scripted.get("list", offset=3, limit=2)["jobs"]] == ids[1::-1]
+
+
 def test_list_finds_a_whole_name_in_any_case(scripted: ScriptedWorkspace) -> None:
     job_id = scripted.create(notebook("a"), name="Nightly")
     scripted.create(notebook("a"), name="Nightly 2")
@@ -134,7 +144,19 @@ def test_list_shows_tasks_only_when_asked_and_a_hundred_at_most(
     [
         ({"limit": 101}, "limit must be between 1 and 100, or 0 for the maximum; got 101."),
         ({"limit": "many"}, "limit must be an integer, got 'many'."),
-        ({"page_token": "-1"}, "page_token and limit must not be negative."),
+        ({"limit": -1}, "limit must be between 1 and 100, or 0 for the maximum; got -1."),
+        ({"offset": -1}, "offset must not be negative; got -1."),
+        *(
+            (
+                {"page_token": token},
+                f"page_token '{token}' is no token of this list; leave it out for the first page.",
+            )
+            for token in (
+                "-1",
+                "runs.older.1.2",
+                "jobs.older.9999999999999999999",
+            )
+        ),
         ({"expand_tasks": "maybe"}, "expand_tasks must be true or false, got 'maybe'."),
     ],
 )

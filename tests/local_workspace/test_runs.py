@@ -441,6 +441,32 @@ def test_list_filters(scripted: ScriptedWorkspace) -> None:
     )
 
 
+def test_runs_that_start_meanwhile_shift_no_page(scripted: ScriptedWorkspace) -> None:
+    job_id = scripted.create(notebook("a"), max_concurrent_runs=10)
+    ids = [scripted.run(job_id)["run_id"] for _ in range(5)]
+
+    def listed(**query: Any) -> tuple[list[int], dict[str, Any]]:
+        page = scripted.get("runs/list", limit=2, **query)
+        return [run["run_id"] for run in page["runs"]], page
+
+    _, first = listed()
+    newest = scripted.run(job_id)["run_id"]
+    run_ids, second = listed(page_token=first["next_page_token"])
+    assert run_ids == [ids[2], ids[1]]
+    run_ids, last = listed(page_token=second["next_page_token"])
+    assert run_ids == [ids[0]]
+    assert "next_page_token" not in last
+    run_ids, before = listed(page_token=second["prev_page_token"])
+    assert run_ids == [ids[4], ids[3]]
+    run_ids, top = listed(page_token=before["prev_page_token"])
+    assert run_ids == [newest]
+    assert "prev_page_token" not in top
+    bad(
+        lambda: listed(page_token="jobs.older.1"),
+        "page_token 'jobs.older.1' is no token of this list; leave it out for the first page.",
+    )
+
+
 # submit
 
 

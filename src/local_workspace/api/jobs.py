@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.api.paging import asked_page, listed, page_of_arrays
+from local_workspace.api.listing import Listing
+from local_workspace.api.paging import page_of_arrays
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.models.job_settings import checked, updated
 from local_workspace.models.run_request import checked_token
 from local_workspace.settings import USER_NAME
-from local_workspace.store.jobs import Job
+from local_workspace.store.jobs import ORDER, Job
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 PAGED_SETTINGS = ("tasks", "job_clusters", "environments", "parameters")
 PAGE_SIZE = 100
+JOBS = Listing("jobs", ORDER, default=20, maximum=100)
 
 
 def create(workspace: Workspace, params: Params) -> Json:
@@ -76,10 +78,9 @@ def refuse_many_tasks(what: str, count: int) -> None:
 
 
 def list_jobs(workspace: Workspace, params: Params) -> Json:
-    page = asked_page(params, "limit", default=20, maximum=100)
-    jobs = workspace.jobs.page(params.text("name") or None, page.start, page.size + 1)
+    page = workspace.jobs.page(params.text("name") or None, JOBS.asked(params))
     expand = params.boolean("expand_tasks")
-    return listed("jobs", [_listed_job(job, expand) for job in jobs], page)
+    return JOBS.answer(page, [_listed_job(job, expand) for job in page.items])
 
 
 def list_jobs_before_2_2(workspace: Workspace, params: Params) -> Json:

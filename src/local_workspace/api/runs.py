@@ -10,7 +10,8 @@ from databricks.sdk.service.jobs import RunType, ViewsToExport
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.jobs import PAGE_SIZE, refuse_many_tasks
-from local_workspace.api.paging import asked_page, listed, page_of_arrays
+from local_workspace.api.listing import Listing
+from local_workspace.api.paging import page_of_arrays
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.execution.task_log import read_log
 from local_workspace.models import run_view
@@ -20,11 +21,13 @@ from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run import Run, TaskRun
 from local_workspace.models.run_request import checked_token
 from local_workspace.models.task_checks import TASK_KINDS
+from local_workspace.store.runs import ORDER
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
 
 PAGED_ARRAYS = ("tasks", "iterations", "job_clusters", "job_parameters", "repair_history")
+RUNS = Listing("runs", ORDER, default=20, maximum=25)
 
 Json = dict[str, Any]
 
@@ -55,22 +58,20 @@ def get_before_2_2(workspace: Workspace, params: Params) -> Json:
 
 
 def list_runs(workspace: Workspace, params: Params) -> Json:
-    page = asked_page(params, "limit", default=20, maximum=25)
     active_only, completed_only = params.boolean("active_only"), params.boolean("completed_only")
     if active_only and completed_only:
         raise InvalidParameterValue("active_only and completed_only cannot both be true.")
     run_type = params.text("run_type")
-    runs = workspace.runs.page(
+    page = workspace.runs.page(
+        RUNS.asked(params),
         job_id=params.integer("job_id"),
         active=True if active_only else False if completed_only else None,
         run_type=conform(run_type, RunType, "run_type") if run_type else None,
         start_from=params.integer("start_time_from"),
         start_to=params.integer("start_time_to"),
-        offset=page.start,
-        limit=page.size + 1,
     )
     expand = params.boolean("expand_tasks")
-    return listed("runs", [_listed_run(workspace, run, expand) for run in runs], page)
+    return RUNS.answer(page, [_listed_run(workspace, run, expand) for run in page.items])
 
 
 def list_runs_before_2_2(workspace: Workspace, params: Params) -> Json:

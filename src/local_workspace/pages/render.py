@@ -13,6 +13,7 @@ from local_workspace.execution.task_log import read_log
 from local_workspace.models import run_view
 from local_workspace.models.run import Run, TaskRun
 from local_workspace.store.jobs import now
+from local_workspace.store.keyset import Place
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -56,16 +57,8 @@ class Pages:
         return self._templates.get_template("home.html").render()
 
     def runs(self, job_id: int | None) -> str:
-        runs = self._workspace.runs.page(
-            job_id=job_id,
-            active=None,
-            run_type=None,
-            start_from=None,
-            start_to=None,
-            offset=0,
-            limit=RECENT_RUNS,
-        )
-        rows = [{"run": run, "state": _label(run_view.run_state(run))} for run in runs]
+        page = self._workspace.runs.page(Place(RECENT_RUNS), job_id=job_id)
+        rows = [{"run": run, "state": _label(run_view.run_state(run))} for run in page.items]
         return self._templates.get_template("runs.html").render(rows=rows)
 
     def schema(self, catalog: str, schema: str) -> str:

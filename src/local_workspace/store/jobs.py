@@ -9,7 +9,11 @@ from typing import Any
 
 from local_workspace.errors import ResourceDoesNotExist
 from local_workspace.settings import USER_NAME
+from local_workspace.store import keyset
 from local_workspace.store.database import Database, Row
+
+ORDER = ("job_id",)
+"""What jobs are listed by, newest first."""
 
 
 def now() -> int:
@@ -61,15 +65,13 @@ class JobStore:
             raise ResourceDoesNotExist(f"Job {job_id} does not exist.")
         return _job(row)
 
-    def page(self, name: str | None, offset: int, limit: int) -> list[Job]:
-        """Up to `limit` jobs from `offset` on, newest first; `name` matches whole, in any case."""
-        rows = self._db.all(
+    def page(self, name: str | None, place: keyset.Place) -> keyset.Page[Job]:
+        """Newest first; `name` matches whole, in any case."""
+        query = (
             "SELECT * FROM jobs WHERE deleted_time IS NULL "
-            "AND (:name IS NULL OR name = :name COLLATE NOCASE) "
-            "ORDER BY job_id DESC LIMIT :limit OFFSET :offset",
-            {"name": name, "limit": limit, "offset": offset},
+            "AND (:name IS NULL OR name = :name COLLATE NOCASE)"
         )
-        return [_job(row) for row in rows]
+        return keyset.read(self._db, query, {"name": name}, ORDER, place, _job)
 
 
 def _job(row: Row) -> Job:

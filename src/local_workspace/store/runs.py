@@ -7,9 +7,13 @@ from typing import Any
 from local_workspace.errors import InvalidParameterValue, ResourceDoesNotExist
 from local_workspace.models.lifecycle import Phase, check_run
 from local_workspace.models.run import Execution, Run, Termination
+from local_workspace.store import keyset
 from local_workspace.store.database import Database, Row
 from local_workspace.store.jobs import now
 from local_workspace.store.run_rows import decoded, encoded, ending
+
+ORDER = ("start_time", "run_id")
+"""What runs are listed by, newest first."""
 
 
 class RunStore:
@@ -124,34 +128,30 @@ class RunStore:
 
     def page(
         self,
+        place: keyset.Place,
         *,
-        job_id: int | None,
-        active: bool | None,
-        run_type: str | None,
-        start_from: int | None,
-        start_to: int | None,
-        offset: int,
-        limit: int,
-    ) -> list[Run]:
-        """Up to `limit` runs from `offset` on, newest first."""
-        rows = self._db.all(
+        job_id: int | None = None,
+        active: bool | None = None,
+        run_type: str | None = None,
+        start_from: int | None = None,
+        start_to: int | None = None,
+    ) -> keyset.Page[Run]:
+        """Newest start first."""
+        query = (
             "SELECT * FROM runs WHERE (:job_id IS NULL OR job_id = :job_id) "
             "AND (:active IS NULL OR (phase <> 'TERMINATED') = :active) "
             "AND (:run_type IS NULL OR run_type = :run_type) "
             "AND (:start_from IS NULL OR start_time >= :start_from) "
-            "AND (:start_to IS NULL OR start_time <= :start_to) "
-            "ORDER BY start_time DESC, run_id DESC LIMIT :limit OFFSET :offset",
-            {
-                "job_id": job_id,
-                "active": active,
-                "run_type": run_type,
-                "start_from": start_from,
-                "start_to": start_to,
-                "offset": offset,
-                "limit": limit,
-            },
+            "AND (:start_to IS NULL OR start_time <= :start_to)"
         )
-        return [_run(row) for row in rows]
+        values = {
+            "job_id": job_id,
+            "active": active,
+            "run_type": run_type,
+            "start_from": start_from,
+            "start_to": start_to,
+        }
+        return keyset.read(self._db, query, values, ORDER, place, _run)
 
     # Idempotency tokens
 
