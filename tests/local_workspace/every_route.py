@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asgi import Answer, request
-from scripted import ScriptedTasks
+from scripted import EnginelessWorkspace, ScriptedTasks
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -65,7 +65,7 @@ class NoWarehouse:
 @contextmanager
 def every_route(state: Path) -> Iterator[Target]:
     """The workspace on the folder `state`; fails at the end if anything went wrong behind an answer."""
-    workspace = Workspace(StateDir(state), "http://127.0.0.1:2")
+    workspace = EnginelessWorkspace(StateDir(state), "http://127.0.0.1:2")
     tasks = ScriptedTasks()
     workspace.conductor = Conductor(
         jobs=workspace.jobs,

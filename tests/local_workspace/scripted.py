@@ -48,6 +48,11 @@ class ScriptedTasks:
         return Ending(SUCCEEDED, {}) if ending else Ending(WORKLOAD_FAILED, {"error": "E: no"})
 
 
+class EnginelessWorkspace(Workspace):
+    async def serve_catalogs(self) -> None:
+        """Nobody has a Spark session."""
+
+
 class ScriptedWorkspace:
     def __init__(self, switchboard: Switchboard, root: Path) -> None:
         self._switchboard = switchboard
@@ -57,7 +62,7 @@ class ScriptedWorkspace:
         self._open()
 
     def _open(self) -> None:
-        workspace = Workspace(StateDir(self._root), self._switchboard.url)
+        workspace = EnginelessWorkspace(StateDir(self._root), self._switchboard.url)
         workspace.conductor = Conductor(
             jobs=workspace.jobs,
             runs=workspace.runs,

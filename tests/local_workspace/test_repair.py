@@ -107,7 +107,7 @@ def test_refusals(scripted: ScriptedWorkspace) -> None:
         ({"rerun_tasks": ["z"]}, "rerun_tasks names tasks that the job does not have: z."),
         (
             {"rerun_tasks": ["b"], "latest_repair_id": 7},
-            "latest_repair_id 7 is not the latest repair of the run, which is None.",
+            "latest_repair_id is 7, but the run has no repair yet; leave it out.",
         ),
         (
             {"rerun_tasks": ["b"], "job_parameters": {"p": "1"}, "notebook_params": {"p": "1"}},

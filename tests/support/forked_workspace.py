@@ -20,12 +20,14 @@ from local_workspace.settings import StateDir
 
 START_SECONDS = 60
 TEMPLATE = """
-import importlib, os, signal, sys
-from local_workspace import cli, server
+import functools, importlib, os, signal, sys
+from local_workspace import cli, server, workspace
 from local_workspace.api.app import API_MODULES
 
 for name in API_MODULES:
     importlib.import_module("local_workspace.api." + name)
+# What tasks usually import takes seconds to load, and these tasks import nothing of it.
+workspace.TaskProcesses = functools.partial(workspace.TaskProcesses, preload=())
 # Nobody waits for the workspaces, so they leave no zombies.
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:

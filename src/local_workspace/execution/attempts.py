@@ -17,8 +17,9 @@ from local_workspace.execution.attempt import (
 from local_workspace.execution.running import RunningAttempts
 from local_workspace.execution.timers import Timers
 from local_workspace.models.condition import holds
+from local_workspace.models.graph import ancestors
 from local_workspace.models.lifecycle import Phase
-from local_workspace.models.references import Scope
+from local_workspace.models.references import named_tasks
 from local_workspace.models.run import Execution, Misconfigured, Run, TaskRun, Termination
 from local_workspace.models.run_result import CANCELED, TIMED_OUT, may_retry
 from local_workspace.models.task_settings import (
@@ -112,30 +113,35 @@ class Attempts:
     def _attempt(self, run: Run, task_run: TaskRun) -> Attempt:
         """With all references resolved; raises Misconfigured."""
         execution = self._runs.latest_execution(run.run_id)
-        scope = self._scope(run, execution, task_run)
-        task = effective_task(task_run.settings, execution, dict(scope.parameters))
+        of_run = scope_of_run(run, execution, self._host())
+        task = effective_task(task_run.settings, execution, dict(of_run.parameters))
+        upstream = self._upstream(execution, task_run)
+        values = self._task_runs.values.of_run(run.run_id)
+        scope = scope_of_task(
+            of_run,
+            task_run,
+            self._task_runs.latest(run.run_id, upstream & named_tasks(task)),
+            self._task_runs.execution_counts(task_run),
+            values,
+        )
         environments = execution.settings.get("environments") or ()
         return Attempt(
             task_run=task_run,
             job_id=run.job_id,
             settings=resolved_task(task, scope),
             environments={item["environment_key"]: item for item in environments},
-            task_values={key: dict(upstream.values) for key, upstream in scope.tasks.items()},
+            task_values={key: values[key] for key in upstream & values.keys()},
             on_started=lambda: self._task_runs.mark_started(task_run.run_id),
-            on_task_value=lambda key, value: self._task_runs.set_value(
+            on_task_value=lambda key, value: self._task_runs.values.set(
                 run.run_id, task_run.task_key, key, value
             ),
         )
 
-    def _scope(self, run: Run, execution: Execution, task_run: TaskRun) -> Scope:
-        return scope_of_task(
-            scope_of_run(run, execution, self._host()),
-            task_run,
-            execution,
-            self._task_runs.latest(run.run_id),
-            self._task_runs.execution_counts(task_run),
-            self._task_runs.values(run.run_id),
-        )
+    def _upstream(self, execution: Execution, task_run: TaskRun) -> set[str]:
+        """The keys of all tasks before this one; of an iteration, before its for-each task."""
+        loop = task_run.for_each_run_id
+        task_key = self._task_runs.get(loop).task_key if loop else task_run.task_key
+        return ancestors(execution.tasks, [task_key])
 
     def _mark_running(self, run: Run, attempt: Attempt) -> None:
         task_run, task_run_id = attempt.task_run, attempt.task_run.run_id

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 
 from local_workspace.execution.attempt import Execute
 from local_workspace.execution.attempts import Attempts, StartChild
-from local_workspace.execution.progress import advance
+from local_workspace.execution.progress import AT_ONCE, advance
 from local_workspace.execution.run_job import ending_of
 from local_workspace.execution.run_queue import RunQueue
 from local_workspace.execution.timers import Timers
@@ -104,14 +104,17 @@ class Driver:
             self._ended(run)
 
     def _take_turn(self, run: Run) -> None:
-        progress = advance(self._task_runs, run.run_id)
+        execution = self._runs.latest_execution(run.run_id)
+        progress = advance(self._task_runs, execution)
         for loop_run_id, ending in progress.over.items():
             self.attempts.finish(loop_run_id, ending)
         for task_run in progress.ready:
             self.attempts.start(task_run)
+        if len(progress.ready) == AT_ONCE:
+            self.wake(run.run_id)
         if progress.is_done and not self._lingers(run):
-            tasks = self._runs.latest_execution(run.run_id).tasks
-            self._runs.end(run.run_id, run.intended or run_result(tasks, progress.latest))
+            latest = self._task_runs.latest(run.run_id)
+            self._runs.end(run.run_id, run.intended or run_result(execution.tasks, latest))
 
     def _lingers(self, run: Run) -> bool:
         """Whether a new run that executed nothing has to be seen active a little longer.

@@ -11,11 +11,8 @@ from local_workspace.models.run import TaskRun
 from local_workspace.models.run_result import for_each_result
 from local_workspace.store.task_runs import TaskRunStore
 
-
-def is_open(task_run: TaskRun) -> bool:
-    """Whether the iterations exist and have not all ended."""
-    started = task_run.phase in (Phase.RUNNING, Phase.TERMINATING)
-    return started and task_run.kind == "for_each_task"
+OPEN = (Phase.RUNNING, Phase.TERMINATING)
+"""The phases of a for-each task in which its iterations exist and have not all ended."""
 
 
 def open_iterations(task_runs: TaskRunStore, loop: TaskRun, inputs: Sequence[Any]) -> None:
@@ -49,7 +46,7 @@ def _kept(task_runs: TaskRunStore, loop: TaskRun, inputs: Sequence[Any]) -> Mapp
 
 def step(task_runs: TaskRunStore, loop: TaskRun) -> Ending | None:
     """Lets iterations run, as many at once as `concurrency` says; how the loop ends once all have ended."""
-    latest = {t.iteration: t for t in task_runs.iterations(loop.run_id)}.values()
+    latest = task_runs.iteration_standings(loop).values()
     waiting = [t for t in latest if t.phase is Phase.BLOCKED]
     active = sum(t.is_active for t in latest) - len(waiting)
     free = int(loop.settings["for_each_task"].get("concurrency") or 1) - active

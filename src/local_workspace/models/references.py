@@ -74,13 +74,26 @@ def resolve(value: Any, scope: Scope, *, scalars_only: bool = False) -> Any:
     return value
 
 
+def named_tasks(value: Any) -> set[str]:
+    """The keys of the tasks that references in `value` name."""
+    if isinstance(value, str):
+        found = (_parts(match) for match in _REFERENCE.finditer(value))
+        return {parts[1] for parts in found if parts[0] == "tasks" and len(parts) > 1}
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(*map(named_tasks, items))
+
+
 def as_text(value: Any) -> str:
     """A value as a reference shows it: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _parts(match: re.Match[str]) -> list[str]:
+    return [quoted or plain for quoted, plain in _PART.findall(match[1])]
+
+
 def _text_of(match: re.Match[str], scope: Scope, scalars_only: bool) -> str:
-    parts = [quoted or plain for quoted, plain in _PART.findall(match[1])]
+    parts = _parts(match)
     namespace, rest = parts[0], parts[1:]
     lookup = _NAMESPACES.get(namespace)
     if lookup is None:

@@ -42,6 +42,10 @@ def check_repairable(
         raise InvalidParameterValue(
             "The latest repair ID needs to be provided in order to create a new repair"
         )
+    if latest_repair_id is None and request.latest_repair_id is not None:
+        raise InvalidParameterValue(
+            f"latest_repair_id is {request.latest_repair_id}, but the run has no repair yet; leave it out."
+        )
     if request.latest_repair_id != latest_repair_id:
         raise InvalidParameterValue(
             f"latest_repair_id {request.latest_repair_id} is not the latest repair of the run, "

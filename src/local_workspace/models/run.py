@@ -89,6 +89,19 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far an attempt has come: as much as each step of a run has to know of all of them."""
+
+    run_id: int
+    phase: Phase
+    outcome: Outcome | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.phase is not Phase.TERMINATED
+
+
+@dataclass(frozen=True)
 class TaskRun(_Living):
     """One attempt of a task, or of one iteration of a for-each task. Times are epoch milliseconds, 0 while unknown."""
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from local_workspace.models.graph import Task, run_outcome
 from local_workspace.models.lifecycle import FAILURES, Outcome
-from local_workspace.models.run import TaskRun, Termination
+from local_workspace.models.run import Standing, TaskRun, Termination
 
 SUCCEEDED = Termination(Outcome.SUCCESS, "SUCCESS")
 CANCELED = Termination(Outcome.CANCELED, "USER_CANCELED", "Run cancelled.")
@@ -33,7 +33,7 @@ def may_retry(task_run: TaskRun, end: Termination) -> bool:
     return wanted and (limit < 0 or task_run.attempt_number < limit)
 
 
-def for_each_result(iterations: Collection[TaskRun]) -> Termination:
+def for_each_result(iterations: Collection[Standing]) -> Termination:
     """From the latest attempt of each iteration that this attempt of the for-each task ran."""
     failed = [t for t in iterations if t.outcome in FAILURES]
     if failed:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local_workspace.models.graph import ancestors
 from local_workspace.models.references import Scope, TaskScope, resolve
 from local_workspace.models.run import Execution, Misconfigured, Run, TaskRun
 from local_workspace.settings import WORKSPACE_ID
@@ -87,8 +86,7 @@ def scope_of_run(run: Run, execution: Execution, host: str) -> Scope:
 def scope_of_task(
     scope: Scope,
     task_run: TaskRun,
-    execution: Execution,
-    latest: dict[str, TaskRun],
+    upstream: dict[str, TaskRun],
     attempts: dict[str, int],
     values: dict[str, dict[str, Any]],
 ) -> Scope:
@@ -108,16 +106,11 @@ def scope_of_task(
             rows=run.output.get("rows"),
         )
 
-    own_key = task_run.task_key
-    outer_key = next(
-        (k for k, t in latest.items() if t.run_id == task_run.for_each_run_id), own_key
-    )
-    upstream = ancestors(execution.tasks, [outer_key])
     return Scope(
         **{
             **vars(scope),
-            "task": task_scope(own_key, task_run),
-            "tasks": {key: task_scope(key, latest[key]) for key in upstream if key in latest},
+            "task": task_scope(task_run.task_key, task_run),
+            "tasks": {key: task_scope(key, run) for key, run in upstream.items()},
             **({"input": task_run.input} if task_run.is_iteration else {}),
         }
     )

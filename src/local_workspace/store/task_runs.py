@@ -1,4 +1,4 @@
-"""Attempts of tasks, iterations of for-each tasks, and task values in SQLite.
+"""Attempts of tasks and iterations of for-each tasks in SQLite.
 
 Each method is one transaction or joins the caller's.
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
 from local_workspace.errors import ResourceDoesNotExist
-from local_workspace.models.lifecycle import Phase, check_task
-from local_workspace.models.run import Execution, TaskRun, Termination
+from local_workspace.models.lifecycle import Outcome, Phase, check_task
+from local_workspace.models.run import Execution, Standing, TaskRun, Termination
 from local_workspace.store.database import Database, Row
 from local_workspace.store.jobs import now
 from local_workspace.store.run_rows import decoded, encoded, ending
+from local_workspace.store.task_values import TaskValueStore
 
 
 class TaskRunStore:
+    """`values` holds what the tasks hand on to each other."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.values = TaskValueStore(db)
         self.transaction = db.transaction
 
     # Reading
@@ -37,19 +42,39 @@ class TaskRunStore:
 
     def of_run(self, job_run_id: int) -> list[TaskRun]:
         """All attempts of the run's tasks, oldest first, without the iterations of for-each tasks."""
-        return self._all("job_run_id = ? AND for_each_run_id IS NULL", job_run_id)
+        return self._all(_OF_TASKS, job_run_id)
 
-    def latest(self, job_run_id: int) -> dict[str, TaskRun]:
-        """The newest attempt of each task, by task key."""
-        return {task_run.task_key: task_run for task_run in self.of_run(job_run_id)}
+    def latest(self, job_run_id: int, keys: Collection[str] | None = None) -> dict[str, TaskRun]:
+        """The newest attempt of each task, or of those in `keys`, by task key."""
+        if keys is None:
+            attempts = self.of_run(job_run_id)
+        else:
+            chosen = "task_key IN (SELECT value FROM json_each(?))"
+            attempts = self._all(f"{_OF_TASKS} AND {chosen}", job_run_id, json.dumps(list(keys)))
+        return {task_run.task_key: task_run for task_run in attempts}
+
+    def standings(self, job_run_id: int) -> dict[str, Standing]:
+        """How far the newest attempt of each task has come, by task key."""
+        return {row["task_key"]: _standing(row) for row in self._rows(_OF_TASKS, job_run_id)}
+
+    def iteration_standings(self, for_each: TaskRun) -> dict[int, Standing]:
+        """How far the newest attempt of each iteration has come, by the iteration's number."""
+        rows = self._rows(
+            "job_run_id = ? AND for_each_run_id = ?", for_each.job_run_id, for_each.run_id
+        )
+        return {row["iteration"]: _standing(row) for row in rows}
 
     def active(self, job_run_id: int) -> list[TaskRun]:
         """Attempts and iterations that have not ended."""
         return self._all("job_run_id = ? AND phase <> 'TERMINATED'", job_run_id)
 
-    def pending(self, job_run_id: int) -> list[TaskRun]:
-        """Attempts and iterations that can be started."""
-        return self._all("job_run_id = ? AND phase = 'PENDING'", job_run_id)
+    def pending(self, job_run_id: int, limit: int) -> list[TaskRun]:
+        """The `limit` oldest attempts and iterations that can be started."""
+        rows = self._db.all(
+            f"{_SELECT} WHERE job_run_id = ? AND phase = 'PENDING' ORDER BY run_id LIMIT ?",
+            (job_run_id, limit),
+        )
+        return [_task_run(row) for row in rows]
 
     def iterations(self, for_each_run_id: int) -> list[TaskRun]:
         """All attempts of the iterations of one for-each task run, oldest first."""
@@ -84,9 +109,16 @@ class TaskRunStore:
         )
         return {row["task_key"]: row["count"] for row in rows}
 
-    def _all(self, condition: str, value: int) -> list[TaskRun]:
-        rows = self._db.all(f"{_SELECT} WHERE {condition} ORDER BY run_id", (value,))
+    def _all(self, condition: str, *values: int | str) -> list[TaskRun]:
+        rows = self._db.all(f"{_SELECT} WHERE {condition} ORDER BY run_id", values)
         return [_task_run(row) for row in rows]
+
+    def _rows(self, condition: str, *values: int) -> list[Row]:
+        """Only what a standing needs, so that SQLite finds it in one index."""
+        columns = "run_id, task_key, iteration, phase, outcome"
+        return self._db.all(
+            f"SELECT {columns} FROM task_runs WHERE {condition} ORDER BY run_id", values
+        )
 
     # New attempts
 
@@ -165,26 +197,10 @@ class TaskRunStore:
         with self.transaction():
             self._db.update("task_runs", "run_id", run_id, encoded(changes))
 
-    # Task values
-
-    def set_value(self, job_run_id: int, task_key: str, key: str, value: Any) -> None:
-        with self.transaction():
-            self._db.execute(
-                "INSERT INTO task_values VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (job_run_id, task_key, key) DO UPDATE SET value = excluded.value",
-                (job_run_id, task_key, key, json.dumps(value)),
-            )
-
-    def values(self, job_run_id: int) -> dict[str, dict[str, Any]]:
-        """task key -> key -> value"""
-        values: dict[str, dict[str, Any]] = {}
-        for row in self._db.all("SELECT * FROM task_values WHERE job_run_id = ?", (job_run_id,)):
-            values.setdefault(row["task_key"], {})[row["key"]] = json.loads(row["value"])
-        return values
-
 
 _COLUMNS = tuple(field.name for field in fields(TaskRun))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM task_runs"
+_OF_TASKS = "job_run_id = ? AND for_each_run_id IS NULL"
 _COUNTED_BY = ("job_run_id", "run_id", "task_key", "iteration")
 _KEPT_BY_A_RETRY = (
     "job_run_id",
@@ -196,6 +212,11 @@ _KEPT_BY_A_RETRY = (
     "input",
     "original_attempt_run_id",
 )
+
+
+def _standing(row: Row) -> Standing:
+    outcome = row["outcome"]
+    return Standing(row["run_id"], Phase(row["phase"]), Outcome(outcome) if outcome else None)
 
 
 _LONG_OUTPUT = 10_000

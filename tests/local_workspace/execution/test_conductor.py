@@ -7,12 +7,14 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from conducted import REPAIR_ALL, Bench, check, play, task
 
 from local_workspace.errors import InvalidParameterValue
 from local_workspace.execution import run_queue
+from local_workspace.execution.progress import AT_ONCE
 from local_workspace.models.job_settings import checked
 from local_workspace.models.lifecycle import Outcome, Phase
 from local_workspace.models.repair import RepairRequest
@@ -61,6 +63,21 @@ def test_the_second_repair_has_to_name_the_first() -> None:
             raise AssertionError(f"latest_repair_id {wrong} was accepted")
         named = RepairRequest(rerun_all_failed_tasks=True, latest_repair_id=first)
         assert (await bench.repair(run, named)).outcome is Outcome.SUCCESS
+
+    play(scenario)
+
+
+def test_a_run_that_starts_many_tasks_leaves_turns_to_others() -> None:
+    async def scenario() -> None:
+        bench = Bench([task(f"t{n}") for n in range(3 * AT_ONCE)], {})
+        bench.executor.held = {f"t{n}" for n in range(3 * AT_ONCE)}
+        bench.conductor.run_now(bench.job_id, {})
+        started = [0]
+        while started[-1] < 3 * AT_ONCE:
+            await asyncio.sleep(0)
+            started.append(len(bench.executor.started))
+        assert max(after - before for before, after in pairwise(started)) == AT_ONCE
+        await bench.conductor.stop()
 
     play(scenario)
 

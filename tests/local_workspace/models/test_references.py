@@ -10,6 +10,7 @@ from local_workspace.models.references import (
     Scope,
     TaskScope,
     UnknownReference,
+    named_tasks,
     resolve,
 )
 from local_workspace.models.task_settings import resolved_task
@@ -126,6 +127,15 @@ def test_an_unknown_name_in_a_known_namespace_is_an_error(text: str) -> None:
 def test_references_are_found_in_nested_settings() -> None:
     settings = {"a": ["{{job.id}}", {"b": "{{input.code}}"}], "n": 1}
     assert resolve(settings, SCOPE) == {"a": ["7", {"b": "CHE"}], "n": 1}
+
+
+def test_the_tasks_that_references_name_are_known_without_resolving_them() -> None:
+    settings = {
+        "a": ["{{tasks.up.values.x}}, {{job.id}}", {"b": "{{ tasks.`x-y`.run_id }}"}],
+        "n": 1,
+    }
+    assert named_tasks(settings) == {"up", "x-y"}
+    assert named_tasks("tasks.up, {{tasks}}, {{task.name}}") == set()
 
 
 @pytest.mark.parametrize(

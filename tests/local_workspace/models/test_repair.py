@@ -80,7 +80,7 @@ def test_exactly_one_selector_is_needed(request_: RepairRequest) -> None:
     [
         (None, 5, "latest repair ID needs to be provided"),
         (4, 5, "is not the latest"),
-        (4, None, "is not the"),
+        (4, None, "has no repair yet"),
     ],
 )
 def test_the_latest_repair_has_to_be_known(
