@@ -95,8 +95,8 @@ def _place(
 
 
 def _land(temporary: Path, file: LandedFile) -> bool:
+    record(file)
     if file.path.exists():
         return False
-    record(file)
     os.replace(temporary, file.path)
     return True

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from support.step_process import extract_process
 
 from renewables import remote
 from renewables.errors import BrokenLanding, SourceUnreachable
 from renewables.extract import extract
-from renewables.landing import LandedFile, landed_files, remove_leftovers
+from renewables.landing import LandedFile, landed_files, remove_leftovers, remove_old
 
 WIND = b"Entity,Code,Year,Wind (% electricity)\nNorway,NOR,2020,6.4\n"
 
@@ -44,15 +45,30 @@ def test_lands_the_content_under_its_hash(landing: Path, wind_csv: Path) -> None
     assert landed_files(landing) == [file]
 
 
-def test_lands_the_same_content_once(landing: Path, wind_csv: Path, tmp_path: Path) -> None:
+def test_lands_the_same_content_once(landing: Path, wind_csv: Path) -> None:
     first, _ = extract(str(wind_csv), landing)
-    copy = tmp_path / "renamed.csv"
-    copy.write_bytes(WIND)
-    second, is_new = extract(str(copy), landing)
+    os.utime(wind_csv)
+    second, is_new = extract(str(wind_csv), landing)
     assert not is_new
     assert second.path == first.path
     assert landed_files(landing) == [first]
     assert len(list((landing / "wind").iterdir())) == 2
+
+
+@pytest.mark.parametrize("names", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_a_content_under_two_names_counts_for_the_first_in_the_alphabet(
+    landing: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    """Whichever comes first: extracts run at once."""
+    for name in names:
+        (tmp_path / name).write_bytes(WIND)
+        os.utime(tmp_path / name, (0, 1_700_000_000 + ord(name[0])))
+        extract(str(tmp_path / name), landing)
+    (file,) = landed_files(landing)
+    assert file.source_file == str(tmp_path / "a.csv")
+    assert file.source_modified_at.timestamp() == 1_700_000_000 + ord("a")
+    assert remove_old([file], 0) == [file]
+    assert list((landing / "wind").iterdir()) == []
 
 
 def test_reads_chunk_by_chunk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +112,22 @@ def test_a_killed_extract_leaves_nothing_that_load_sees(landing: Path, wind_csv:
     assert not leftover.exists()
 
 
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_an_extract_killed_as_it_lands_a_file_is_done_again(
+    landing: Path, wind_csv: Path, renames: int
+) -> None:
+    """The first file to get its name is the record, the second one the CSV."""
+    process = extract_process(str(wind_csv), landing, renames)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert len(landed_files(landing)) == (renames == 2)
+    file, is_new = extract(str(wind_csv), landing)
+    assert is_new == (renames < 2)
+    assert landed_files(landing) == [file]
+    assert file.path.read_bytes() == WIND
+
+
 def test_lands_a_csv_of_something_else_apart(landing: Path, tmp_path: Path) -> None:
     path = tmp_path / "coal.csv"
     path.write_text("Entity,Code,Year,Coal (% electricity)\n")
@@ -131,6 +163,14 @@ def test_names_a_file_that_is_gone(landing: Path) -> None:
 
 def test_a_landed_file_needs_its_record(landing: Path, wind_csv: Path) -> None:
     file, _ = extract(str(wind_csv), landing)
-    file.path.with_suffix(".json").unlink()
-    with pytest.raises(BrokenLanding, match=r"delete both and run the ingest job again\.$"):
+    (record,) = file.path.parent.glob("*.json")
+    record.write_text("{}")
+    with pytest.raises(
+        BrokenLanding, match=r"'source_modified_at'.*delete both and run the ingest job"
+    ):
+        landed_files(landing)
+    record.unlink()
+    with pytest.raises(
+        BrokenLanding, match=r"\.csv has no record of where it came from; delete it"
+    ):
         landed_files(landing)
