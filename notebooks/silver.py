@@ -18,8 +18,13 @@ schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
 result = refresh(spark, schema)
 for name in ("quarantined_percent", "rows_read", "rows_quarantined"):
     dbutils.jobs.taskValues.set(name, getattr(result, name))
-print(result)
 
 # COMMAND ----------
 
-display(spark.table(schema.table(QUARANTINE)).orderBy("_loaded_at", ascending=False).limit(100))
+columns = ["reasons", "entity", "year", "percent", "source", "_source_file", "_loaded_at"]
+display(spark.table(schema.table(QUARANTINE)).orderBy("_loaded_at", ascending=False).select(columns).limit(100))
+
+# COMMAND ----------
+
+# `databricks bundle run` and whoever asks for the task's output get this.
+dbutils.notebook.exit(str(result))

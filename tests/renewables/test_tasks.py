@@ -21,15 +21,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class Runtime:
-    """What the jobs hand to their tasks: parameters in, task values out."""
+    """What the jobs hand to their tasks: parameters in, task values and notebooks' results out."""
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
         self.displayed: list[Any] = []
         self.task_values: dict[str, Any] = {}
+        self.results: list[str] = []
         self.widgets: dict[str, str] = {}
         self.dbutils = SimpleNamespace(
             widgets=SimpleNamespace(text=self.widgets.setdefault, get=self.widgets.__getitem__),
+            notebook=SimpleNamespace(exit=self.results.append),
             jobs=SimpleNamespace(taskValues=SimpleNamespace(set=self.task_values.__setitem__)),
         )
 
@@ -71,6 +73,8 @@ def test_the_tasks_of_both_jobs(
     assert runtime.task_values["quarantined_percent"] == 0.0
     assert runtime.task_values["rows_quarantined"] == 0
     assert runtime.task_values["rows_read"] == 3118
+    (result,) = runtime.results
+    assert result.startswith("3118 rows read = 3118 kept + 0 quarantined\n")
     compute_gold(schema)
     runtime.run_notebook("report", country="Norway", reports=str(reports), **job)
     assert sorted(path.name for path in reports.iterdir()) == ["shw_NOR.csv", "shw_NOR.png"]
