@@ -59,6 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "workspace/delete": {"path": "/Workspace/a", "recursive": True},
     "workspace/get-status": {"path": "/Workspace/a"},
     "workspace/mkdirs": {"path": "/Workspace/b/c"},
+    "catalog/catalogs": {"name": "n", "comment": "c", "properties": {"a": "b"}},
     "catalog/schemas": {"name": "n", "catalog_name": "main"},
     "catalog/volumes": {"name": "v", "catalog_name": "main", "schema_name": "n"},
     "catalog/tables": {

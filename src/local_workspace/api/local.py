@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.execution.faults import Fault
+from local_workspace.models import json_types
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -26,7 +27,7 @@ def add_fault(workspace: Workspace, params: Params) -> None:
         endpoint=params.text("endpoint", ""),
         status=params.integer("status", 0),
         error_code=params.text("error_code", ""),
-        delay_seconds=float(params.get("delay_seconds", 0)),
+        delay_seconds=json_types.real(params.get("delay_seconds", 0), "delay_seconds"),
         drop=params.boolean("drop"),
     )
     fault.message = params.text("message", fault.message)

@@ -86,7 +86,7 @@ def text(value: Any, field: str) -> str:
     return json.dumps(value)
 
 
-def _real(value: Any, field: str) -> float:
+def real(value: Any, field: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -97,7 +97,7 @@ _SCALARS: dict[Any, Callable[[Any, str], Any]] = {
     str: text,
     int: integer,
     bool: boolean,
-    float: _real,
+    float: real,
 }
 
 
