@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -14,7 +15,7 @@ from databricks.sdk import WorkspaceClient
 from measuring import Connection, line, percentile, timed, workspace
 from pyspark.sql import SparkSession
 
-from local_workspace.execution.engine import SCRIPT, engine_python
+from local_workspace.execution.sail import SCRIPT, engine_python
 from local_workspace.settings import read_env_file
 
 TIMES = 100
@@ -88,9 +89,10 @@ def in_memory() -> Iterator[SparkSession]:
             env={k: v for k, v in os.environ.items() if not k.startswith("SAIL_")},
         ) as engine,
     ):
+        assert engine.stdin is not None
         assert engine.stdout is not None
-        port = engine.stdout.readline().partition(":")[2].strip(" }\n")
-        session = connect(f"sc://127.0.0.1:{port}")
+        print(json.dumps({"port": 0, "environment": {}}), file=engine.stdin, flush=True)
+        session = connect(f"sc://127.0.0.1:{json.loads(engine.stdout.readline())['port']}")
         yield session
         session.stop()
         engine.kill()

@@ -66,7 +66,9 @@ class Workspace:
         self.secret_acls = SecretAcls(self.db, self.secrets)
         self.queries = QueryStore(self.db)
 
-        self.engine = Engine(state, f"{url}/api/2.1/unity-catalog", self.token)
+        self.engine = Engine(
+            state, f"{url}/api/2.1/unity-catalog", self.token, self.catalog.catalog_names
+        )
         self.processes = TaskProcesses(state)
         self.warehouse = Warehouse(self.processes, self.engine, state.mounts, self.task_environment)
         self.libraries = Libraries(state.libraries, self.processes)
@@ -99,13 +101,13 @@ class Workspace:
         self.libraries.remove_leftovers()
         await self.engine.start()
         self.conductor.recover()
-        values = {
-            "DATABRICKS_HOST": self.url,
-            "DATABRICKS_TOKEN": self.token,
-            "DATABRICKS_RATE_LIMIT": str(CLIENT_RATE_LIMIT),
-        }
-        write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
+        self._write_env_file()
         self._warming = asyncio.create_task(self._warm_up())
+
+    async def serve_catalogs(self) -> None:
+        """Let the Spark sessions that begin from now on see the catalogs that there are now."""
+        await self.engine.renew()
+        self._write_env_file()
 
     async def stop(self) -> None:
         await self.conductor.stop()
@@ -115,6 +117,14 @@ class Workspace:
         await self.processes.stop()
         await self.engine.stop()
         self.db.close()
+
+    def _write_env_file(self) -> None:
+        values = {
+            "DATABRICKS_HOST": self.url,
+            "DATABRICKS_TOKEN": self.token,
+            "DATABRICKS_RATE_LIMIT": str(CLIENT_RATE_LIMIT),
+        }
+        write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
 
     async def _warm_up(self) -> None:
         try:

@@ -46,6 +46,7 @@ LOCK = (
 CREATE_BOOKS = (
     f'{{"warehouse_id": "{WAREHOUSE}", "statement": "CREATE TABLE main.shop.books (title STRING)"}}'
 )
+CREATE_TURBINES = f'{{"warehouse_id": "{WAREHOUSE}", "catalog": "wind", "statement": "CREATE TABLE turbines (n INT)"}}'
 CELLS = (
     '{"cells": [{"cell_type": "code", "source": ["print(1)"], "metadata": {}, "outputs": [],'
     ' "execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
@@ -217,6 +218,23 @@ SCENARIOS: Mapping[str, tuple[Step, ...]] = {
         Step("catalogs list", ("main",)),
         Step("catalogs get main", ('"name": "main"',)),
         Step("catalogs get none", ("Catalog 'none' does not exist.",), exit=1),
+        Step("catalogs create wind --comment turbines", ('"name": "wind"',)),
+        Step("catalogs create wind", ("already exists",), exit=1),
+        Step("catalogs list", ("wind",)),
+        Step("catalogs update wind --comment new", ('"comment": "new"',)),
+        Step("schemas list wind", ("wind.default",)),
+        Step("volumes create wind default photos MANAGED", ('"name": "photos"',)),
+        Step("fs cp wheel.txt dbfs:/Volumes/wind/default/photos/"),
+        Step("fs ls dbfs:/Volumes/wind/default/photos", ("wheel.txt",)),
+        Step(
+            f"api post /api/2.0/sql/statements --json '{CREATE_TURBINES}'",
+            ('"state": "SUCCEEDED"',),
+        ),
+        Step("tables list wind default", ("wind.default.turbines",)),
+        Step("tables list-summaries wind --table-name-pattern turb%", ("wind.default.turbines",)),
+        Step("catalogs delete wind", ("is not empty",), exit=1),
+        Step("catalogs delete wind --force"),
+        Step("catalogs get wind", ("Catalog 'wind' does not exist.",), exit=1),
         Step("schemas create shop main --comment first", ('"full_name": "main.shop"',)),
         Step("schemas create shop main", ("already exists",), exit=1),
         Step("schemas list main", ("main.shop",)),

@@ -24,7 +24,7 @@ from local_workspace.store.catalog import Catalog
 from local_workspace.store.database import Database
 from local_workspace.store.volumes import Volumes
 
-CATALOG_MODULES = ("unity_catalog", "grants", "copies", "volume_files")
+CATALOG_MODULES = ("unity_catalog", "grants", "copies", "volume_files", "local")
 
 
 @dataclass
@@ -39,12 +39,19 @@ class CatalogWorkspace:
     db: Database = field(init=False)
     catalog: Catalog = field(init=False)
     volumes: Volumes = field(init=False)
+    engine: Engine | None = None
+    engine_loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
         self.state.create()
         self.db = Database(self.state.database)
         self.catalog = Catalog(self.db, self.state.tables)
         self.volumes = Volumes(self.db, self.state.mounts)
+
+    async def serve_catalogs(self) -> None:
+        if self.engine is not None and self.engine_loop is not None:
+            renewed = asyncio.run_coroutine_threadsafe(self.engine.renew(), self.engine_loop)
+            await asyncio.wrap_future(renewed)
 
     @property
     def catalog_url(self) -> str:
@@ -112,8 +119,10 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 @contextmanager
 def running_engine(workspace: CatalogWorkspace) -> Iterator[Engine]:
     """A Spark engine on the workspace's catalog, watched from a loop of its own."""
-    engine = Engine(workspace.state, workspace.catalog_url, workspace.token)
+    catalogs = workspace.catalog.catalog_names
+    engine = Engine(workspace.state, workspace.catalog_url, workspace.token, catalogs)
     with event_loop() as loop:
+        workspace.engine, workspace.engine_loop = engine, loop
         asyncio.run_coroutine_threadsafe(engine.start(), loop).result()
         try:
             yield engine

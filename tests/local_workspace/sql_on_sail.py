@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from serving import CatalogWorkspace, Switchboard, plugged_in, running_engine, serving
 from starlette.types import Message, Receive, Scope, Send
 
+from local_workspace.execution.engine import Engine
 from local_workspace.runtime.commands import context, execute
 from local_workspace.runtime.result_set import Text, fetch
 
@@ -75,12 +76,12 @@ async def _answer_500(send: Send) -> None:
 class Sessions:
     """Of one engine; they are stopped before it ends, or they would look for it when they are collected."""
 
-    def __init__(self, remote: str) -> None:
-        self._remote = remote
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._created: list[SparkSession] = []
 
     def create(self) -> SparkSession:
-        session: SparkSession = DatabricksSession.builder.remote(self._remote).create()
+        session: SparkSession = DatabricksSession.builder.remote(self._engine.remote).create()
         session.conf.set("spark.sql.sources.default", "delta")
         self._created.append(session)
         return session
@@ -105,7 +106,7 @@ def sql_on_sail(root: Path) -> Iterator[Sql]:
         context._client.cache_clear()
         workspace.volumes.create("main", "default", "files")
         files = workspace.volumes.resolve("/Volumes/main/default/files")
-        sessions = Sessions(engine.remote)
+        sessions = Sessions(engine)
         yield Sql(workspace, board, sessions, sessions.create(), files)
         sessions.stop()
         context._client.cache_clear()

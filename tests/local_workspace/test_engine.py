@@ -28,7 +28,7 @@ from serving import (
 )
 
 from local_workspace.errors import LocalWorkspaceError, ResourceConflict
-from local_workspace.execution.engine import Engine
+from local_workspace.execution.engine import MAX_IDLE_SERVERS, Engine
 from local_workspace.settings import StateDir
 
 SESSIONS: list[SparkSession] = []
@@ -216,6 +216,51 @@ def insert(run: SqlRunner, statement: str) -> None:
             return
 
 
+# Catalogs
+
+
+def renew(catalog: CatalogWorkspace) -> None:
+    assert catalog.engine is not None
+    assert catalog.engine_loop is not None
+    asyncio.run_coroutine_threadsafe(catalog.engine.renew(), catalog.engine_loop).result()
+
+
+def test_a_new_catalog_is_seen_by_new_sessions_and_used_by_all(
+    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner
+) -> None:
+    client = WorkspaceClient(host=catalog.url, token=catalog.token, auth_type="pat")
+    old = engine.remote
+    client.catalogs.create("wind")
+    assert engine.remote != old
+    newer = new_session(engine)
+    newer("USE CATALOG wind")
+    newer("CREATE TABLE t AS SELECT 1 AS a")
+    sql("INSERT INTO wind.default.t VALUES (2)")
+    assert newer("SELECT current_catalog(), sum(a) FROM t") == [("wind", 3)]
+    client.catalogs.delete("wind", force=True)
+    assert sorted(row[0] for row in new_session(engine)("SHOW CATALOGS")) == ["main", "system"]
+    with pytest.raises(Exception, match="TABLE_OR_VIEW_NOT_FOUND"):
+        newer("SELECT * FROM t")
+
+
+def listening(engine: Engine) -> set[int]:
+    return {
+        connection.laddr.port
+        for connection in psutil.Process(engine.pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def test_only_some_former_servers_are_kept_but_each_that_is_used(
+    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner
+) -> None:
+    for _ in range(MAX_IDLE_SERVERS + 3):
+        renew(catalog)
+    # Those kept, the newest, and what the sessions of these tests are connected with.
+    assert len(listening(engine)) <= MAX_IDLE_SERVERS + 1 + len(SESSIONS)
+    assert sql("SELECT 1") == [(1,)]
+
+
 # Life and death
 
 
@@ -244,14 +289,14 @@ def test_tables_survive_restarts_of_engine_and_server(
     root: Path, switchboard: Switchboard, engine: Engine, sql: SqlRunner
 ) -> None:
     sql("CREATE TABLE default.kept AS SELECT 1 AS a")
-    remote, pid = engine.remote, engine.pid
+    remote, pid, ports = engine.remote, engine.pid, listening(engine)
     exits: list[int] = []
     engine.on_exit = exits.append
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: engine.pid != pid)
     assert exits == [-signal.SIGKILL]
     assert engine.remote == remote
-    wait_until(lambda: _answers(engine))
+    wait_until(lambda: listening(engine) == ports)
     with plugged_in(switchboard, root) as restarted:
         restarted.catalog.tables.remove_leftovers()
         run = new_session(engine)
@@ -305,9 +350,7 @@ def test_two_workspaces_side_by_side_share_nothing(tmp_path: Path) -> None:
 
 
 def _answers(engine: Engine) -> bool:
-    host, port = engine.remote.removeprefix("sc://").split(":")
-    connections = psutil.Process(engine.pid).net_connections()
-    return any(c.laddr == (host, int(port)) and c.status == psutil.CONN_LISTEN for c in connections)
+    return int(engine.remote.rpartition(":")[2]) in listening(engine)
 
 
 def test_the_engine_ends_with_its_workspace_however_that_ends(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import (
     BadRequest,
+    DatabricksError,
+    InternalError,
     InvalidParameterValue,
     NotFound,
     ResourceAlreadyExists,
@@ -31,6 +33,8 @@ from databricks.sdk.service.catalog import (
 )
 from expect import refused
 from serving import CatalogWorkspace, Switchboard, plugged_in
+
+from local_workspace.errors import LocalWorkspaceError
 
 INT = ColumnInfo(
     name="year", type_name=ColumnTypeName.INT, type_text="int", position=0, comment="AD"
@@ -120,14 +124,101 @@ def test_the_catalog_is_described_and_owned(client: WorkspaceClient) -> None:
     assert (changed.updated_at or 0) >= (before.updated_at or 0)
 
 
-def test_further_catalogs_are_refused(client: WorkspaceClient) -> None:
-    for change in (
-        lambda: client.catalogs.create("other"),
-        lambda: client.catalogs.delete("main"),
-    ):
-        with pytest.raises(BadRequest, match="has the catalog 'main' alone") as refusal:
-            change()
-        assert refusal.value.error_code == "FEATURE_DISABLED"
+def test_a_catalog_is_created_used_and_deleted(
+    client: WorkspaceClient, workspace: CatalogWorkspace
+) -> None:
+    created = client.catalogs.create("Wind", comment="turbines", properties={"a": "1"})
+    assert (created.name, created.comment, created.properties) == ("wind", "turbines", {"a": "1"})
+    assert [catalog.name for catalog in client.catalogs.list()] == ["main", "wind"]
+    assert client.catalogs.get("WIND") == created
+    assert [schema.full_name for schema in client.schemas.list("wind")] == ["wind.default"]
+    client.volumes.create("wind", "default", "landing", VolumeType.MANAGED)
+    client.files.upload("/Volumes/wind/default/landing/a.txt", io.BytesIO(b"a"))
+    grant = PermissionsChange(principal="users", add=[Privilege.USE_CATALOG])
+    client.grants.update("catalog", "wind", changes=[grant])
+    message = "Catalog 'wind' is not empty. The catalog has 1 schema(s): delete them, or set force."
+    refused(BadRequest, "INVALID_STATE", message, lambda: client.catalogs.delete("wind"))
+    client.catalogs.delete("wind", force=True)
+    assert not (workspace.state.mounts / "Volumes" / "wind").exists()
+    assert [catalog.name for catalog in client.catalogs.list()] == ["main"]
+    client.catalogs.create("wind")
+    assert not client.grants.get("catalog", "wind").privilege_assignments
+    client.schemas.delete("wind.default")
+    client.catalogs.delete("wind")
+
+
+def test_tables_of_a_deleted_catalog_leave_no_files(
+    client: WorkspaceClient, uc: UnityCatalog
+) -> None:
+    client.catalogs.create("wind")
+    body = {"catalog_name": "wind", "schema_name": "default", "name": "t"}
+    staged = uc.call("POST", "staging-tables", body).json()
+    location = {"storage_location": staged["staging_location"]}
+    table = uc.create_table("default", "t", catalog_name="wind", **location).json()
+    (folder_of(table) / "_delta_log").mkdir(parents=True)
+    client.catalogs.delete("wind", force=True)
+    assert not folder_of(table).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "code", "message"),
+    [
+        (
+            "MAIN",
+            ResourceAlreadyExists,
+            "RESOURCE_ALREADY_EXISTS",
+            "Catalog 'main' already exists.",
+        ),
+        ("", InvalidParameterValue, "INVALID_PARAMETER_VALUE", "Missing required field: name"),
+        (
+            "System",
+            InvalidParameterValue,
+            "INVALID_PARAMETER_VALUE",
+            "'System' is a reserved name: choose another.",
+        ),
+        (
+            "a.b",
+            InvalidParameterValue,
+            "INVALID_PARAMETER_VALUE",
+            "'a.b' is not a valid name: it must have 1 to 255 bytes and no period, space, slash, "
+            "back-quote or control character.",
+        ),
+    ],
+)
+def test_a_catalog_that_cannot_be_created(
+    client: WorkspaceClient, name: str, error: type[DatabricksError], code: str, message: str
+) -> None:
+    refused(error, code, message, lambda: client.catalogs.create(name))
+    assert [catalog.name for catalog in client.catalogs.list()] == ["main"]
+
+
+def test_a_catalog_that_the_engine_does_not_serve_is_not_there(
+    client: WorkspaceClient, workspace: CatalogWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail() -> None:
+        raise LocalWorkspaceError("The Spark engine did not start.")
+
+    monkeypatch.setattr(workspace, "serve_catalogs", fail)
+    client.api_client._cfg.retry_timeout_seconds = 1
+    with pytest.raises(InternalError):
+        client.catalogs.create("wind")
+    assert [catalog.name for catalog in client.catalogs.list()] == ["main"]
+
+
+def test_what_catalogs_have_not_here(client: WorkspaceClient) -> None:
+    refused(
+        BadRequest,
+        "FEATURE_DISABLED",
+        "The local workspace needs the catalog 'main', in which sessions begin: delete its schemas "
+        "instead.",
+        lambda: client.catalogs.delete("main", force=True),
+    )
+    refused(
+        BadRequest,
+        "FEATURE_DISABLED",
+        "The local workspace does not support storage_root of a catalog.",
+        lambda: client.catalogs.create("other", storage_root="s3://b"),
+    )
     refused(
         BadRequest,
         "FEATURE_DISABLED",
@@ -392,6 +483,37 @@ def test_dropping_an_external_table_keeps_its_files(
     assert client.tables.get("main.default.shares").storage_location == f"{tmp_path}/mine"
     client.tables.delete("main.default.shares")
     assert (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/t", "abfss://c@a.dfs.core.windows.net/t", "t"])
+def test_an_external_table_is_on_this_machine(client: WorkspaceClient, location: str) -> None:
+    kind = TableType.EXTERNAL, DataSourceFormat.DELTA
+    refused(
+        InvalidParameterValue,
+        "INVALID_PARAMETER_VALUE",
+        f"No parent external location was found for path '{location}'. The local workspace has no "
+        "external locations: name an absolute path of this machine.",
+        lambda: client.tables.create("t", "main", "default", *kind, location),
+    )
+
+
+def test_tables_of_all_schemas_are_summarised(client: WorkspaceClient, uc: UnityCatalog) -> None:
+    client.schemas.create("wind", "main")
+    for schema, name in [("wind", "farms"), ("default", "farms"), ("default", "shares")]:
+        uc.create_table(schema, name)
+    every = client.tables.list_summaries("main", max_results=2)
+    assert [table.full_name for table in every] == [
+        "main.default.farms",
+        "main.default.shares",
+        "main.wind.farms",
+    ]
+    (found,) = client.tables.list_summaries(
+        "main", schema_name_pattern="WIN_", table_name_pattern="f%"
+    )
+    assert (found.full_name, found.table_type) == ("main.wind.farms", TableType.MANAGED)
+    message = "Catalog 'other' does not exist."
+    summaries = partial(client.tables.list_summaries, "other")
+    refused(NotFound, "RESOURCE_DOES_NOT_EXIST", message, lambda: list(summaries()))
 
 
 def test_tables_outlive_the_server_and_leftovers_do_not(

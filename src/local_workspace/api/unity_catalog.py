@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from databricks.sdk.service.catalog import (
     ColumnInfo,
     DataSourceFormat,
+    TableSummary,
     TableType,
     VolumeType,
 )
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.paging import page_of
-from local_workspace.errors import FeatureDisabled, InvalidParameterValue
+from local_workspace.errors import FeatureDisabled, InvalidParameterValue, LocalWorkspaceError
 from local_workspace.store.delta_commits import DeltaCommit
 from local_workspace.store.tables import NewTable
 
@@ -41,6 +42,8 @@ MANAGED_BY_DATABRICKS = (
     "managed_encryption_settings",
 )
 """Settings of catalogs and schemas that have no meaning here."""
+NOT_OF_CATALOGS = ("connection_name", "options", "provider_name", "share_name", "storage_root")
+"""What makes a catalog a foreign or a shared one, or keeps it in a storage of its own."""
 
 
 class Info(Protocol):
@@ -60,11 +63,26 @@ def update_catalog(workspace: Workspace, params: Params) -> dict[str, Any]:
     return workspace.catalog.update_catalog(params["name"], _changes(params)).as_dict()
 
 
-def refuse_catalog_change(_: Workspace, __: Params) -> dict[str, Any]:
-    raise FeatureDisabled(
-        "The local workspace has the catalog 'main' alone: its Spark engine reads the list of "
-        "catalogs when it starts, so it would not see a change. Use schemas of 'main'."
+async def create_catalog(workspace: Workspace, params: Params) -> dict[str, Any]:
+    """Answered when the sessions that begin from then on see the catalog."""
+    _refuse(params, "catalog", *NOT_OF_CATALOGS, *MANAGED_BY_DATABRICKS)
+    created = workspace.catalog.create_catalog(
+        params.required_text("name"), params.text("comment"), params.object("properties")
     )
+    try:
+        await workspace.serve_catalogs()
+    except LocalWorkspaceError:
+        assert created.name is not None
+        workspace.catalog.delete_catalog(created.name, force=True)
+        raise
+    return created.as_dict()
+
+
+async def delete_catalog(workspace: Workspace, params: Params) -> None:
+    force = params.boolean("force")
+    deleted = workspace.catalog.delete_catalog(params["name"], force=force)
+    workspace.volumes.remove_files_of(deleted)
+    await workspace.serve_catalogs()
 
 
 def create_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
@@ -95,7 +113,7 @@ def update_schema(workspace: Workspace, params: Params) -> dict[str, Any]:
 def delete_schema(workspace: Workspace, params: Params) -> None:
     force = params.boolean("force")
     deleted = workspace.catalog.delete_schema(params["full_name"], force=force)
-    workspace.volumes.remove_files_of_schema(deleted)
+    workspace.volumes.remove_files_of(deleted)
 
 
 def create_staging_table(workspace: Workspace, params: Params) -> dict[str, Any]:
@@ -134,6 +152,17 @@ def list_tables(workspace: Workspace, params: Params) -> dict[str, Any]:
         if params.boolean(option):
             listed["tables"] = [_without(table, fields) for table in listed["tables"]]
     return listed
+
+
+def list_table_summaries(workspace: Workspace, params: Params) -> dict[str, Any]:
+    catalog_name = params.required_text("catalog_name")
+    schema_pattern = params.text("schema_name_pattern") or "%"
+    table_pattern = params.text("table_name_pattern") or "%"
+    found = workspace.catalog.tables.like(catalog_name, schema_pattern, table_pattern)
+    listed = [
+        TableSummary(full_name=table.full_name, table_type=table.table_type) for table in found
+    ]
+    return _page("tables", listed, params)
 
 
 def _without(table: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
@@ -254,10 +283,10 @@ def _page(name: str, infos: Sequence[Info], params: Params) -> dict[str, Any]:
 
 routes = [
     endpoint("GET", f"{PREFIX}/catalogs", list_catalogs),
-    endpoint("POST", f"{PREFIX}/catalogs", refuse_catalog_change),
+    endpoint("POST", f"{PREFIX}/catalogs", create_catalog),
     endpoint("GET", f"{PREFIX}/catalogs/{{name}}", get_catalog),
     endpoint("PATCH", f"{PREFIX}/catalogs/{{name}}", update_catalog),
-    endpoint("DELETE", f"{PREFIX}/catalogs/{{name}}", refuse_catalog_change),
+    endpoint("DELETE", f"{PREFIX}/catalogs/{{name}}", delete_catalog),
     endpoint("POST", f"{PREFIX}/schemas", create_schema),
     endpoint("GET", f"{PREFIX}/schemas", list_schemas),
     endpoint("GET", f"{PREFIX}/schemas/{{full_name}}", get_schema),
@@ -266,6 +295,7 @@ routes = [
     endpoint("POST", f"{PREFIX}/staging-tables", create_staging_table),
     endpoint("POST", f"{PREFIX}/tables", create_table),
     endpoint("GET", f"{PREFIX}/tables", list_tables),
+    endpoint("GET", f"{PREFIX}/table-summaries", list_table_summaries),
     endpoint("GET", f"{PREFIX}/tables/{{full_name}}", get_table),
     endpoint("GET", f"{PREFIX}/tables/{{full_name}}/exists", table_exists),
     endpoint("PATCH", f"{PREFIX}/tables/{{full_name}}", update_table),

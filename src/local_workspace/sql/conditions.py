@@ -43,6 +43,10 @@ def no_such_path(path: str, reason: str = "") -> SqlError:
     return error("PATH_NOT_FOUND", f"Path does not exist: {path}{because}.", "42K03")
 
 
+def catalog_exists(name: str) -> SqlError:
+    return _exists("CATALOG", "catalog", name, "42710")
+
+
 def schema_exists(name: str) -> SqlError:
     return _exists("SCHEMA", "schema", name, "42P06")
 
@@ -55,12 +59,20 @@ def volume_exists(name: str) -> SqlError:
     return _exists("VOLUME", "volume", name, "42000")
 
 
+def catalog_not_empty(name: str) -> SqlError:
+    return _not_empty("catalog", name)
+
+
 def schema_not_empty(name: str) -> SqlError:
+    return _not_empty("schema", name)
+
+
+def _not_empty(kind: str, name: str) -> SqlError:
     message = (
-        f"Cannot drop a schema {name} because it contains objects. Use DROP SCHEMA ... CASCADE to drop "
-        "the schema and all its objects."
+        f"Cannot drop a {kind} {name} because it contains objects. Use DROP {kind.upper()} ... CASCADE "
+        f"to drop the {kind} and all its objects."
     )
-    return error("SCHEMA_NOT_EMPTY", message, "2BP01")
+    return error(f"{kind.upper()}_NOT_EMPTY", message, "2BP01")
 
 
 def _exists(condition: str, kind: str, name: str, sql_state: str) -> SqlError:

@@ -136,6 +136,12 @@ def _missing_value(match: re.Match[str], _: str) -> SqlError:
     return unsupported(f"an INSERT without a value for {match['name']}", "name every column")
 
 
+def _named_as_a_catalog(_: re.Match[str], __: str) -> SqlError:
+    return unsupported(
+        "names that begin with a schema which has the name of a catalog", "put its catalog in front"
+    )
+
+
 def _refused_table(_: re.Match[str], __: str) -> SqlError:
     return unsupported(
         "this table",
@@ -162,6 +168,7 @@ _KNOWN: list[tuple[re.Pattern[str], Make]] = [
         (r"INSERT is missing value for non-generated column (?P<name>\S+)", _missing_value),
         (r"Failed to drop table: .*404 Not Found.*/tables/(?P<name>[^)?]+)", _no_such_table),
         (r"Table already exists: (?P<name>\S+)", _table_exists),
+        (r"invalid argument: empty namespace", _named_as_a_catalog),
         (r"Catalog not found: (?P<name>\S+)", _no_such_catalog),
         (r"(?:Database|Schema|Namespace) not found: (?P<name>\S+)", _no_such_schema),
         (r"404 Not Found.*/schemas/(?P<name>[^)?]+)", _no_such_schema),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local_workspace.sql.cursor import Cursor
+from local_workspace.sql.group_by_all import without_group_by_all
 
 _DESCRIBED = (
     "FUNCTION",
@@ -29,7 +30,7 @@ def for_engine(statement: str) -> str:
     if cursor.accept("TRUNCATE", "TABLE"):
         # https://docs.databricks.com/sql/language-manual/sql-ref-syntax-ddl-truncate-table
         return f"DELETE FROM {cursor.text(2, len(cursor.tokens))}"
-    return statement
+    return without_group_by_all(statement)
 
 
 def _describe(cursor: Cursor) -> str:

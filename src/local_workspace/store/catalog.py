@@ -10,7 +10,12 @@ from typing import Any
 
 from databricks.sdk.service.catalog import CatalogInfo, CatalogType, SchemaInfo
 
-from local_workspace.errors import InvalidParameterValue, InvalidState, ResourceAlreadyExists
+from local_workspace.errors import (
+    FeatureDisabled,
+    InvalidParameterValue,
+    InvalidState,
+    ResourceAlreadyExists,
+)
 from local_workspace.settings import USER_NAME
 from local_workspace.store import folders, names, securables
 from local_workspace.store.copies import Copies
@@ -19,6 +24,11 @@ from local_workspace.store.delta_commits import DeltaCommits
 from local_workspace.store.grants import Grants
 from local_workspace.store.jobs import now
 from local_workspace.store.tables import Tables
+
+DEFAULT_CATALOG = "main"
+"""Where sessions begin."""
+RESERVED = ("hive_metastore", "samples", "spark_catalog", "system")
+"""Names of catalogs that Databricks, or the Spark engine, has itself."""
 
 
 class Catalog:
@@ -34,8 +44,63 @@ class Catalog:
     def list_catalogs(self) -> list[CatalogInfo]:
         return [_catalog_info(row) for row in self._db.all("SELECT * FROM catalogs ORDER BY name")]
 
+    def catalog_names(self) -> list[str]:
+        return [row["name"] for row in self._db.all("SELECT name FROM catalogs ORDER BY name")]
+
     def get_catalog(self, name: str) -> CatalogInfo:
         return _catalog_info(securables.get(self._db, "catalog", name))
+
+    def create_catalog(
+        self,
+        name: str,
+        comment: str | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> CatalogInfo:
+        """A catalog with the schema `default`."""
+        stored = names.new_name(name)
+        if stored in RESERVED:
+            raise InvalidParameterValue(f"'{name}' is a reserved name: choose another.")
+        with self._db.transaction():
+            if securables.find(self._db, "catalog", stored):
+                raise ResourceAlreadyExists(f"Catalog '{stored}' already exists.")
+            created = now()
+            values = {
+                "catalog_id": str(uuid.uuid4()),
+                "name": stored,
+                "comment": comment,
+                "properties": json.dumps(properties or {}),
+                "owner": USER_NAME,
+                "created_at": created,
+                "updated_at": created,
+            }
+            self._db.insert("catalogs", values)
+            self.create_schema(stored, "default", "Default schema")
+        return self.get_catalog(stored)
+
+    def delete_catalog(self, name: str, *, force: bool = False) -> str:
+        """Delete the catalog and, if forced, its schemas with all they hold; else InvalidState where it has any.
+
+        As `delete_schema` does, it leaves the files of volumes, and answers with the name as it was stored.
+        """
+        with self._db.transaction():
+            catalog = securables.get(self._db, "catalog", name)
+            stored: str = catalog["name"]
+            if stored == DEFAULT_CATALOG:
+                raise FeatureDisabled(
+                    f"The local workspace needs the catalog '{stored}', in which sessions begin: "
+                    "delete its schemas instead."
+                )
+            schemas = self._db.all("SELECT * FROM schemas WHERE catalog_name = ?", (stored,))
+            if schemas and not force:
+                raise InvalidState(
+                    f"Catalog '{stored}' is not empty. The catalog has {len(schemas)} schema(s): "
+                    "delete them, or set force."
+                )
+            removed = [folder for schema in schemas for folder in self._forget_schema(schema)]
+            self._db.execute("DELETE FROM catalogs WHERE name = ?", (stored,))
+        for folder in removed:
+            folders.remove(folder)
+        return stored
 
     def update_catalog(self, name: str, changes: Mapping[str, Any]) -> CatalogInfo:
         """Change `comment`, `owner` or `properties`."""
@@ -99,12 +164,17 @@ class Catalog:
             schema = securables.get(self._db, "schema", full_name)
             if not force:
                 self._require_empty(schema)
-            table_folders = self.tables.managed_folders(schema["schema_id"])
-            self._db.execute("DELETE FROM schemas WHERE schema_id = ?", (schema["schema_id"],))
-        for folder in table_folders:
+            removed = self._forget_schema(schema)
+        for folder in removed:
             folders.remove(folder)
         deleted: str = schema["full_name"]
         return deleted
+
+    def _forget_schema(self, schema: Row) -> list[Path]:
+        """The folders that its tables leave behind."""
+        left = self.tables.managed_folders(schema["schema_id"])
+        self._db.execute("DELETE FROM schemas WHERE schema_id = ?", (schema["schema_id"],))
+        return left
 
     def _require_empty(self, schema: Row) -> None:
         counts = self._db.one(

@@ -87,6 +87,7 @@ class Tables:
                 _require_delta(full_name, table.data_source_format)
                 table_id = self._take_staged(schema["schema_id"], full_name, table)
             else:
+                _require_on_this_machine(table.storage_location)
                 table_id = str(uuid.uuid4())
             self._insert(table_id, schema["schema_id"], table)
         return self.get(full_name)
@@ -95,6 +96,16 @@ class Tables:
         schema = securables.get(self._db, "schema", f"{catalog_name}.{schema_name}")
         rows = self._db.all(
             "SELECT * FROM named_tables WHERE schema_id = ? ORDER BY name", (schema["schema_id"],)
+        )
+        return [_table_info(row) for row in rows]
+
+    def like(self, catalog_name: str, schema_pattern: str, table_pattern: str) -> list[TableInfo]:
+        """The catalog's tables whose names fit the SQL LIKE patterns, by name."""
+        catalog = securables.get(self._db, "catalog", catalog_name)
+        rows = self._db.all(
+            "SELECT * FROM named_tables WHERE catalog_name = ? AND schema_name LIKE ? AND name LIKE ?"
+            " ORDER BY full_name",
+            (catalog["name"], schema_pattern, table_pattern),
         )
         return [_table_info(row) for row in rows]
 
@@ -172,6 +183,15 @@ def _require_delta(full_name: str, data_source_format: DataSourceFormat) -> None
         raise InvalidParameterValue(
             f"Managed table '{full_name}' cannot be stored as {data_source_format.value}, only as DELTA: "
             "create it USING DELTA, or set spark.sql.sources.default to delta in the Spark session."
+        )
+
+
+def _require_on_this_machine(storage_location: str) -> None:
+    """Elsewhere Databricks needs an external location, which grants the access to it."""
+    if not storage_location.startswith(("/", "file:/")):
+        raise InvalidParameterValue(
+            f"No parent external location was found for path '{storage_location}'. The local workspace "
+            "has no external locations: name an absolute path of this machine."
         )
 
 

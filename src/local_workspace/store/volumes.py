@@ -90,8 +90,8 @@ class Volumes:
         volume = securables.get(self._db, "volume", ".".join(parts[1:4]))
         return resolve(self._mounts, "/".join([_mounted(volume), *parts[4:]]))
 
-    def remove_files_of_schema(self, full_name: str) -> None:
-        """Remove the files of all volumes of a schema that is no more."""
+    def remove_files_of(self, full_name: str) -> None:
+        """Remove the files of all volumes of a schema or a catalog that is no more."""
         folders.remove(self._folder(full_name))
 
     def remove_leftovers(self) -> None:

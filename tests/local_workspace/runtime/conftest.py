@@ -14,8 +14,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from serving import event_loop
 
-from local_workspace.execution.engine import engine_python
 from local_workspace.execution.processes import TaskProcesses
+from local_workspace.execution.sail import engine_python
 from local_workspace.execution.task_process import Exit
 from local_workspace.settings import StateDir
 

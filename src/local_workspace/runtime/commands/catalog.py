@@ -1,4 +1,4 @@
-"""Schemas, volumes and the files in them: statements on the same catalog that the SDK and Spark use."""
+"""Catalogs, schemas, volumes and the files in them: statements on the same catalog that the SDK and Spark use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pyspark.sql import DataFrame
 from local_workspace.runtime.commands.context import UNITY_CATALOG, Context, dotted, encoded
 from local_workspace.sql import commands
 from local_workspace.sql.conditions import (
+    catalog_exists,
+    catalog_not_empty,
     no_such_catalog,
     no_such_path,
     no_such_schema,
@@ -24,6 +26,36 @@ from local_workspace.sql.identifiers import quote
 
 MAX_LISTED = 1001
 """Entries of a LIST, unless it has a smaller limit."""
+
+
+def create_catalog(context: Context, command: commands.CreateCatalog) -> None:
+    (name,) = command.catalog
+    try:
+        context.call("POST", f"{UNITY_CATALOG}/catalogs", name=name, comment=command.comment)
+    except ResourceAlreadyExists:
+        if not command.if_not_exists:
+            raise catalog_exists(quote(name)) from None
+
+
+def drop_catalog(context: Context, command: commands.DropCatalog) -> None:
+    (name,) = command.catalog
+    try:
+        force = str(command.cascade).lower()
+        context.call("DELETE", f"{UNITY_CATALOG}/catalogs/{encoded((name,))}", force=force)
+    except NotFound:
+        if not command.if_exists:
+            raise no_such_catalog(name) from None
+    except BadRequest as refused:
+        if "is not empty" not in str(refused):
+            raise
+        raise catalog_not_empty(quote(name)) from None
+
+
+def show_catalogs(context: Context, command: commands.ShowCatalogs) -> DataFrame:
+    names = [catalog["name"] for catalog in context.catalogs()]
+    return context.frame(
+        [("catalog", "STRING")], [[name] for name in names if _fits(name, command.pattern)]
+    )
 
 
 def create_schema(context: Context, command: commands.CreateSchema) -> None:
@@ -60,20 +92,20 @@ def use(context: Context, command: commands.Use) -> None:
         return
     catalog, schema = context.full_name(command.name, 2)
     try:
-        context.object("schemas", (catalog, schema))
+        stored = context.object("schemas", (catalog, schema))
     except NotFound:
         raise no_such_schema(dotted(command.name)) from None
     if len(command.name) > 1:
-        context.session.sql(f"USE CATALOG {quote(catalog)}")
-    context.session.sql(f"USE SCHEMA {quote(schema)}")
+        context.session.sql(f"USE CATALOG {quote(stored['catalog_name'])}")
+    context.session.sql(f"USE SCHEMA {quote(stored['name'])}")
 
 
 def _use_catalog(context: Context, name: str) -> None:
     try:
-        context.object("catalogs", (name,))
+        stored = context.object("catalogs", (name,))["name"]
     except NotFound:
         raise no_such_catalog(name) from None
-    context.session.sql(f"USE CATALOG {quote(name)}")
+    context.session.sql(f"USE CATALOG {quote(stored)}")
 
 
 def create_volume(context: Context, command: commands.CreateVolume) -> None:

@@ -64,6 +64,15 @@ class Context:
         """A schema, table or volume by its full name; NotFound where there is none."""
         return self.call("GET", f"{UNITY_CATALOG}/{kind}/{encoded(name)}")
 
+    def catalogs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", f"{UNITY_CATALOG}/catalogs")["catalogs"]
+        return found
+
+    def spark_remote(self) -> str:
+        """Where a session sees all catalogs that there are."""
+        remote: str = self.call("GET", "/api/local/status")["spark_remote"]
+        return remote
+
     def full_name(self, name: Name, parts: int) -> Name:
         """The name with its current catalog and schema in front, where it lacks them."""
         current = (self.session.catalog.currentCatalog(), self._current_schema())
