@@ -24,6 +24,11 @@ from local_workspace.sql.rewrites import for_engine
         ("SHOW VOLUMES FROM s 'a|b'", c.ShowVolumes(("s",), "a|b")),
         ("SHOW DATABASES IN m LIKE 'd*'", c.ShowSchemas(("m",), "d*")),
         ("LIST '/Volumes/m/s/v' LIMIT 3", c.ListFiles("/Volumes/m/s/v", 3)),
+        ("SHOW CATALOGS", c.ShowCatalogs(None)),
+        ("SHOW CATALOGS LIKE 'm*'", c.ShowCatalogs("m*")),
+        ("CREATE CATALOG IF NOT EXISTS m COMMENT 'x'", c.CreateCatalog(("m",), True, "x")),
+        ("DROP CATALOG IF EXISTS m CASCADE", c.DropCatalog(("m",), True, True)),
+        ("DROP CATALOG m RESTRICT", c.DropCatalog(("m",), False, False)),
         (
             "CREATE VOLUME IF NOT EXISTS m.s.v COMMENT 'it\\'s; one'",
             c.CreateVolume(("m", "s", "v"), True, "it's; one"),
@@ -55,7 +60,9 @@ def test_commands(statement: str, command: c.Command) -> None:
         "DESCRIBE TABLE t",
         "SHOW TABLES",
         "CREATE TABLE t (a INT)",
-        "CREATE TABLE t USING DELTA AS SELECT 1 AS a",
+        "CREATE TABLE t USING PARQUET AS SELECT 1 AS a",
+        "CREATE TABLE t CLUSTER BY (a) AS SELECT 1 AS a",
+        "CREATE TABLE t TBLPROPERTIES ('delta.x' = 'y') AS SELECT 1 AS a",
         "DROP TABLE t",
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql.functions import udf
 
+from local_workspace.runtime import table_writers
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.dbutils import DBUtils
 from local_workspace.runtime.outputs import Sink, html_output, render
@@ -20,6 +21,7 @@ def make_namespace(spec: Message, channel: Channel, sink: Sink) -> Namespace:
 
     `sc` and `sqlContext` are absent, as on every Spark Connect runtime.
     """
+    table_writers.install()
     dbutils = DBUtils(spec, channel, sink)
 
     def display(value: object = None, *_: object, **__: object) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from databricks.connect import DatabricksSession
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -23,6 +22,7 @@ from local_workspace.runtime import result_files
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.commands import execute as commands
 from local_workspace.runtime.commands.engine import engine_sql
+from local_workspace.runtime.commands.newer_session import new_session, session_for
 from local_workspace.runtime.result_set import ResultSet, fetch, no_result
 from local_workspace.sql.command_parser import parse
 from local_workspace.sql.engine_errors import translate
@@ -31,6 +31,7 @@ from local_workspace.sql.file_paths import require_mounted
 from local_workspace.sql.identifiers import quote
 from local_workspace.sql.refusals import refuse
 from local_workspace.sql.script import inserts_rows, returns_rows
+from local_workspace.sql.table_commands import CreateTableAs, ReplaceTable
 
 MAX_BYTES = 25 * 1024 * 1024
 """Of an inline result (docs: Statement Execution API)."""
@@ -86,8 +87,7 @@ class Script:
                 self._session.interruptAll()
 
     def _run(self) -> None:
-        session = DatabricksSession.builder.remote(self._request["remote"]).create()
-        self._session = session
+        session = self._session = new_session(self._request["remote"])
         for kind in ("catalog", "schema"):
             if self._request[kind]:
                 self._use(session, kind.upper(), self._request[kind])
@@ -95,25 +95,36 @@ class Script:
             if self._cancelled.is_set():
                 raise InterruptedError("The statement was cancelled.")
             try:
-                result = self._execute(session, statement)
+                result = self._execute(statement)
             except PySparkException as error:
                 raise translate(str(error), statement) from error
             self._send("result", statement=statement, **self._answer(result))
 
     def _use(self, session: SparkSession, kind: str, name: str) -> None:
-        statement = f"USE {kind} {quote(name)}"
+        # Unity Catalog stores names in lower case, and the engine compares those of catalogs as they are.
+        statement = f"USE {kind} {quote(name.lower())}"
         try:
             session.sql(statement)
         except PySparkException as error:
             raise translate(str(error), statement) from error
 
-    def _execute(self, session: SparkSession, statement: str) -> ResultSet:
+    def _execute(self, statement: str) -> ResultSet:
+        assert self._session is not None
         refuse(statement)
         limit, mounts = self._request["row_limit"], Path(self._request["mounts"])
-        if (command := parse(statement)) is None:
+        command = parse(statement)
+        if command is None or isinstance(command, CreateTableAs | ReplaceTable):
+            # The engine reads the files that the statement names.
             require_mounted(statement, mounts)
-            return execute(session, to_local(statement, mounts), limit)
-        return fetch(commands.run(session, command), limit)
+            statement = to_local(statement, mounts)
+            command = parse(statement)
+        if command is None:
+            return execute(self._session, statement, limit)
+        older = self._session
+        self._session = session_for(older, command, new_session)
+        if self._session is not older:
+            older.stop()
+        return fetch(commands.run(self._session, command), limit)
 
     def _answer(self, result: ResultSet) -> dict[str, Any]:
         answer = {"columns": result.columns, "rows": [], "chunks": []}

@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 from local_workspace.sql.commands import (
     Command,
+    CreateCatalog,
     CreateEmptyTable,
     CreateSchema,
     CreateVolume,
     DescribeDetail,
     DescribeHistory,
+    DropCatalog,
     DropSchema,
     DropVolume,
     ListFiles,
+    ShowCatalogs,
     ShowSchemas,
     ShowVolumes,
     Use,
@@ -21,6 +24,10 @@ from local_workspace.sql.commands import (
 from local_workspace.sql.copy_into import parse_copy_into
 from local_workspace.sql.cursor import Cursor, Name
 from local_workspace.sql.errors import SqlError, unsupported
+from local_workspace.sql.object_parser import PARSERS as OBJECT_PARSERS
+from local_workspace.sql.table_commands import CreateTableAs
+from local_workspace.sql.table_parser import PARSERS as TABLE_PARSERS
+from local_workspace.sql.table_parser import create_table_as, require_plain_columns
 
 TABLE, VOLUME, SCHEMA, CATALOG = 3, 3, 2, 1
 """How many parts a name has at most."""
@@ -75,20 +82,30 @@ def _table(cursor: Cursor) -> Name:
 
 def _show_volumes(cursor: Cursor) -> ShowVolumes:
     schema = cursor.name(SCHEMA) if cursor.accept_any("IN", "FROM") else None
-    pattern = cursor.string() if cursor.accept("LIKE") else cursor.accept_string()
-    return ShowVolumes(schema, pattern)
+    return ShowVolumes(schema, _pattern(cursor))
 
 
 def _show_schemas(cursor: Cursor) -> ShowSchemas:
     catalog = cursor.name(CATALOG) if cursor.accept_any("IN", "FROM") else None
-    pattern = cursor.string() if cursor.accept("LIKE") else cursor.accept_string()
-    return ShowSchemas(catalog, pattern)
+    return ShowSchemas(catalog, _pattern(cursor))
 
 
-def _create_table(cursor: Cursor) -> CreateEmptyTable | None:
+def _show_catalogs(cursor: Cursor) -> ShowCatalogs:
+    return ShowCatalogs(_pattern(cursor))
+
+
+def _pattern(cursor: Cursor) -> str | None:
+    return cursor.string() if cursor.accept("LIKE") else cursor.accept_string()
+
+
+def _create_table(cursor: Cursor) -> CreateEmptyTable | CreateTableAs | None:
     """None for a table that has its columns in the statement: that is the engine's."""
     if_not_exists, comment = cursor.accept("IF", "NOT", "EXISTS"), None
+    if with_rows := create_table_as(cursor, if_not_exists=if_not_exists):
+        return with_rows
     table = cursor.name(TABLE)
+    if cursor.holds("("):
+        require_plain_columns(cursor)
     if cursor.holds("(", "AS", "SELECT", "LIKE", "CLONE", "LOCATION"):
         return None
     while cursor.token is not None:
@@ -129,6 +146,25 @@ def _create_external_volume(_: Cursor) -> CreateVolume:
 def _drop_volume(cursor: Cursor) -> DropVolume:
     if_exists = cursor.accept("IF", "EXISTS")
     return DropVolume(cursor.name(VOLUME), if_exists)
+
+
+def _create_catalog(cursor: Cursor) -> CreateCatalog:
+    if_not_exists = cursor.accept("IF", "NOT", "EXISTS")
+    catalog, comment = cursor.name(CATALOG), None
+    while cursor.token is not None:
+        if cursor.accept("COMMENT"):
+            comment = cursor.string()
+        elif words := cursor.accept_any("MANAGED", "DEFAULT", "USING", "OPTIONS"):
+            raise unsupported(f"CREATE CATALOG with {words}", "leave it out")
+        else:
+            raise cursor.error()
+    return CreateCatalog(catalog, if_not_exists, comment)
+
+
+def _drop_catalog(cursor: Cursor) -> DropCatalog:
+    if_exists = cursor.accept("IF", "EXISTS")
+    catalog = cursor.name(CATALOG)
+    return DropCatalog(catalog, if_exists, cursor.accept_any("RESTRICT", "CASCADE") == "CASCADE")
 
 
 def _create_schema(cursor: Cursor) -> CreateSchema:
@@ -173,6 +209,7 @@ _PARSERS: dict[str, Parser] = {
     "DESCRIBE DETAIL": _describe_detail,
     "DESC DETAIL": _describe_detail,
     "SHOW VOLUMES": _show_volumes,
+    "SHOW CATALOGS": _show_catalogs,
     "SHOW SCHEMAS": _show_schemas,
     "SHOW DATABASES": _show_schemas,
     "CREATE TABLE": _create_table,
@@ -180,6 +217,8 @@ _PARSERS: dict[str, Parser] = {
     "CREATE VOLUME": _create_volume,
     "CREATE EXTERNAL VOLUME": _create_external_volume,
     "DROP VOLUME": _drop_volume,
+    "CREATE CATALOG": _create_catalog,
+    "DROP CATALOG": _drop_catalog,
     "CREATE SCHEMA": _create_schema,
     "CREATE DATABASE": _create_schema,
     "DROP SCHEMA": _drop_schema,
@@ -189,4 +228,6 @@ _PARSERS: dict[str, Parser] = {
     "USE SCHEMA": _use_schema,
     "USE DATABASE": _use_schema,
     "USE": _use_schema,
+    **TABLE_PARSERS,
+    **OBJECT_PARSERS,
 }

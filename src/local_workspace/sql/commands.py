@@ -7,6 +7,8 @@ from typing import Literal
 
 from local_workspace.sql.copy_into import CopyInto
 from local_workspace.sql.cursor import Name
+from local_workspace.sql.object_commands import ObjectCommand
+from local_workspace.sql.table_commands import TableCommand
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,31 @@ class DropVolume:
 
 
 @dataclass(frozen=True)
+class CreateCatalog:
+    """https://docs.databricks.com/sql/language-manual/sql-ref-syntax-ddl-create-catalog"""
+
+    catalog: Name
+    if_not_exists: bool
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class DropCatalog:
+    """https://docs.databricks.com/sql/language-manual/sql-ref-syntax-ddl-drop-catalog"""
+
+    catalog: Name
+    if_exists: bool
+    cascade: bool
+
+
+@dataclass(frozen=True)
+class ShowCatalogs:
+    """https://docs.databricks.com/sql/language-manual/sql-ref-syntax-aux-show-catalogs"""
+
+    pattern: str | None
+
+
+@dataclass(frozen=True)
 class CreateSchema:
     """https://docs.databricks.com/sql/language-manual/sql-ref-syntax-ddl-create-schema"""
 
@@ -109,12 +136,17 @@ Command = (
     | DescribeHistory
     | DescribeDetail
     | ShowVolumes
+    | ShowCatalogs
     | ShowSchemas
     | CreateEmptyTable
     | ListFiles
     | CreateVolume
     | DropVolume
+    | CreateCatalog
+    | DropCatalog
     | CreateSchema
     | DropSchema
     | Use
+    | TableCommand
+    | ObjectCommand
 )

@@ -37,7 +37,7 @@ class Cursor:
     def accept(self, *words: str) -> bool:
         """Step over these key words or signs, if they come next."""
         for offset, word in enumerate(words):
-            if self._word(self.index + offset) != word:
+            if self.word(self.index + offset) != word:
                 return False
         self.index += len(words)
         return True
@@ -48,13 +48,17 @@ class Cursor:
 
     def head(self, count: int) -> str:
         """The next key words, as many as there are up to `count`, in capitals."""
-        words = (self._word(self.index + offset) for offset in range(count))
+        words = (self.word(self.index + offset) for offset in range(count))
         return " ".join(itertools.takewhile(bool, (word or "" for word in words)))
 
     def holds(self, sign: str, *words: str) -> bool:
         """Whether the sign comes next, or one of the words anywhere further on."""
-        rest = (self._word(index) for index in range(self.index, len(self.tokens)))
-        return self._word(self.index) == sign or any(word in words for word in rest)
+        rest = (self.word(index) for index in range(self.index, len(self.tokens)))
+        return self.word(self.index) == sign or any(word in words for word in rest)
+
+    def holds_query(self) -> bool:
+        """Whether a query comes next."""
+        return self.word(self.index) in ("SELECT", "WITH", "VALUES", "FROM", "TABLE", "(")
 
     def expect(self, *words: str) -> None:
         if not self.accept(*words):
@@ -103,14 +107,25 @@ class Cursor:
         self.expect("(")
         found: dict[str, str] = {}
         while not found or self.accept(","):
-            key = self.accept_string()
-            if key is None:
-                key = ".".join(self.name(9))
+            key = self._key()
             self.expect("=")
             value = self.accept_string()
             found[key] = self.part() if value is None else value
         self.expect(")")
         return found
+
+    def keys(self) -> list[str]:
+        """`('key', ...)`, with or without quotes."""
+        self.expect("(")
+        found: list[str] = []
+        while not found or self.accept(","):
+            found.append(self._key())
+        self.expect(")")
+        return found
+
+    def _key(self) -> str:
+        key = self.accept_string()
+        return ".".join(self.name(9)) if key is None else key
 
     def strings(self) -> list[str]:
         """`('text', ...)`."""
@@ -132,11 +147,12 @@ class Cursor:
         near = self.text(self.index, self.index + 1)
         return syntax_error(near, self.statement, self.token.start)
 
-    def _word(self, index: int) -> str | None:
+    def word(self, index: int) -> str | None:
         """The token as a key word: a quoted name or a string is none."""
         if index >= len(self.tokens):
             return None
         token = self.tokens[index]
         if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
             return None
-        return token.text.upper()
+        # sqlglot takes PARTITIONED BY and the like for one.
+        return " ".join(token.text.upper().split())

@@ -38,7 +38,7 @@ class Parameter:
             )
         if self.value is None:
             return f"CAST(NULL AS {self.type})"
-        literal = _string_literal(self.value)
+        literal = string_literal(self.value)
         return literal if self.type.upper() == "STRING" else f"CAST({literal} AS {self.type})"
 
 
@@ -111,5 +111,5 @@ def _not_null(parameter: Parameter) -> str:
     return parameter.value
 
 
-def _string_literal(value: str) -> str:
+def string_literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -33,11 +33,11 @@ class DeltaLog:
         """From the latest version down to the oldest."""
         return range(self.latest, -1, -1)
 
-    def replayed(self) -> Snapshot:
-        """The table as it is at the latest version."""
+    def replayed(self, version: int | None = None) -> Snapshot:
+        """The table as it was at the version, without one as it is at the latest."""
         snapshot = Snapshot()
-        for version in reversed(self.versions()):
-            for action in self.actions(version):
+        for number in range((self.latest if version is None else version) + 1):
+            for action in self.actions(number):
                 snapshot.apply(action)
         return snapshot
 
@@ -48,17 +48,21 @@ class Snapshot:
     def __init__(self) -> None:
         self.metadata: Action = {}
         self.protocol: Action = {}
-        self._sizes: dict[str, int] = {}
+        self.files: dict[str, Action] = {}
+        """The `add` of each data file; a file with another deletion vector is another one."""
         self.modified = 0
-
-    @property
-    def file_count(self) -> int:
-        return len(self._sizes)
+        """Milliseconds since the epoch."""
 
     @property
     def size(self) -> int:
         """In bytes."""
-        return sum(self._sizes.values())
+        return sum(file["size"] for file in self.files.values())
+
+    @property
+    def schema(self) -> Action:
+        """A Spark StructType as JSON."""
+        schema: Action = json.loads(self.metadata["schemaString"])
+        return schema
 
     @property
     def features(self) -> list[str]:
@@ -73,11 +77,24 @@ class Snapshot:
                 case "protocol":
                     self.protocol = value
                 case "add":
-                    self._sizes[value["path"]] = value["size"]
+                    self.files[_key(value)] = value
                 case "remove":
-                    self._sizes.pop(value["path"], None)
+                    self.files.pop(_key(value), None)
                 case "commitInfo":
-                    self.modified = value["timestamp"]
+                    self.modified = committed_at(value)
+
+
+def committed_at(info: Action) -> int:
+    """When a commit was made, in milliseconds since the epoch."""
+    time: int = info.get("inCommitTimestamp") or info["timestamp"]
+    return time
+
+
+def _key(file: Action) -> str:
+    """https://github.com/delta-io/delta/blob/master/PROTOCOL.md#action-reconciliation"""
+    vector = file.get("deletionVector") or {}
+    parts = (vector.get(name, "") for name in ("storageType", "pathOrInlineDv", "offset"))
+    return "|".join([file["path"], *map(str, parts)])
 
 
 def latest_in(table: Path) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from local_workspace.runtime.commands.context import dotted
+from local_workspace.runtime.commands.context import Context, dotted
+from local_workspace.runtime.commands.information_schema import with_information_schema
 from local_workspace.sql.command_parser import created_table
 from local_workspace.sql.conditions import no_such_path
 from local_workspace.sql.file_paths import queried_files
@@ -26,12 +27,17 @@ def engine_sql(session: SparkSession, statement: str) -> DataFrame:
             raise no_such_path(path)
     name = created_table(statement)
     if name is None or session.catalog.tableExists(dotted(name)):
-        return session.sql(for_engine(statement))
+        return _run(session, statement)
     try:
-        return session.sql(for_engine(statement))
+        return _run(session, statement)
     except PySparkException as failed:
         # Sail creates the table before it reads the rows of the query. Another session may have been
         # first with a table of this name.
         if "already exists" not in str(failed):
             session.sql(f"DROP TABLE IF EXISTS {dotted(name)}")
         raise
+
+
+def _run(session: SparkSession, statement: str) -> DataFrame:
+    text, relations = with_information_schema(Context(session), for_engine(statement))
+    return session.sql(text, **relations) if relations else session.sql(text)

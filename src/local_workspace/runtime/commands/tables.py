@@ -13,7 +13,7 @@ from databricks.sdk.errors import NotFound
 from pyspark.sql import DataFrame
 
 from local_workspace.runtime.commands.context import UNITY_CATALOG, Context, dotted, folder_of
-from local_workspace.runtime.commands.delta_log import DeltaLog, latest_in
+from local_workspace.runtime.commands.delta_log import DeltaLog, committed_at, latest_in
 from local_workspace.settings import USER_ID, USER_NAME
 from local_workspace.sql import commands
 from local_workspace.sql.conditions import no_such_table
@@ -66,14 +66,14 @@ DETAIL = [
 
 
 def describe_history(context: Context, command: commands.DescribeHistory) -> DataFrame:
-    log = _log(context, find_table(context, command.table))
+    log = log_of(context, find_table(context, command.table))
     versions = log.versions()[: command.limit]
     return context.frame(HISTORY, [_history_row(log, version) for version in versions])
 
 
 def describe_detail(context: Context, command: commands.DescribeDetail) -> DataFrame:
     table = find_table(context, command.table)
-    snapshot = _log(context, table).replayed()
+    snapshot = log_of(context, table).replayed()
     metadata = snapshot.metadata
     row = [
         "delta",
@@ -85,7 +85,7 @@ def describe_detail(context: Context, command: commands.DescribeDetail) -> DataF
         _time(snapshot.modified),
         metadata["partitionColumns"],
         [],
-        snapshot.file_count,
+        len(snapshot.files),
         snapshot.size,
         metadata["configuration"],
         snapshot.protocol["minReaderVersion"],
@@ -112,7 +112,8 @@ def full_name(table: dict[str, Any]) -> Name:
     return table["catalog_name"], table["schema_name"], table["name"]
 
 
-def _log(context: Context, table: dict[str, Any]) -> DeltaLog:
+def log_of(context: Context, table: dict[str, Any]) -> DeltaLog:
+    """The log of a table of the catalog, up to its latest version."""
     folder = folder_of(table)
     if table["table_type"] != "MANAGED":
         return DeltaLog(folder, latest_in(folder), {})
@@ -135,7 +136,7 @@ def _history_row(log: DeltaLog, version: int) -> list[Any]:
     is_copy = marked_copy(info.get("userMetadata")) is not None
     return [
         version,
-        _time(info.get("inCommitTimestamp") or info.get("timestamp")),
+        _time(committed_at(info) if info else None),
         USER_ID,
         USER_NAME,
         "COPY INTO" if is_copy else info.get("operation"),
