@@ -35,7 +35,8 @@ def _sql(cell: Cell, notebook: Notebook) -> None:
     widgets = notebook.names["dbutils"].widgets.getAll()
     parameters = {name: Parameter(value) for name, value in widgets.items()}
     for statement in split(cell.code):
-        frame = execute.sql(session(), bind(statement, parameters))
+        bound = bind(statement, parameters)
+        frame = execute.sql(session(), notebook.with_local_paths(bound))
         notebook.names["_sqldf"] = frame
         last = statement
     if split(cell.code) and returns_rows(last):

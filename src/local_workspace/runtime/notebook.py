@@ -17,6 +17,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from local_workspace.paths import to_local
 from local_workspace.runtime import ipython, magics
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.dbutils import PythonRestart
@@ -101,6 +102,10 @@ class Notebook:
         if path.startswith("/") and self._mounts is not None:
             return Path(self._mounts, "Workspace", path.removeprefix("/Workspace/").lstrip("/"))
         return Path(self.folder or "/", path)
+
+    def with_local_paths(self, sql: str) -> str:
+        """The statement with the mounted paths in it as paths of this machine, which the engine opens."""
+        return sql if self._mounts is None else to_local(sql, Path(self._mounts))
 
     def run_cell(self, cell: Cell, source: str) -> None:
         """Run one cell of the notebook whose text is `source`."""

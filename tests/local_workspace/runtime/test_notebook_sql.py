@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .conftest import Runner
 
 NOTEBOOK = """# Databricks notebook source
@@ -28,3 +30,17 @@ def test_what_the_engine_lacks_is_refused_by_name(runner: Runner) -> None:
     for source in ('spark.sql("OPTIMIZE t")', "# MAGIC %sql OPTIMIZE t"):
         error = runner.notebook(f"# Databricks notebook source\n{source}\n").error
         assert "[UNSUPPORTED_FEATURE] The local workspace does not support OPTIMIZE" in error
+
+
+def test_a_cell_queries_a_file_of_a_volume(runner: Runner, tmp_path: Path) -> None:
+    file = tmp_path / "Volumes" / "main" / "s" / "v" / "two.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("1\n2\n")
+    source = """# Databricks notebook source
+# MAGIC %sql SELECT count(*) AS n FROM csv.`/Volumes/main/s/v/two.csv`
+
+# COMMAND ----------
+dbutils.notebook.exit(_sqldf.collect()[0]["n"])
+"""
+    ended = runner.notebook(source, mounts=str(tmp_path))
+    assert ended.last == {"event": "succeeded", "result": "2"}
