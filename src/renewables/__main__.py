@@ -7,17 +7,22 @@ to the workspace of this machine's Databricks configuration (profile, or DATABRI
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from renewables import gold
 from renewables.discover import discover
-from renewables.errors import PipelineError
+from renewables.errors import NoSession, PipelineError
 from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
@@ -38,11 +43,20 @@ your Databricks workspace:
     uv run python -m renewables --schema renewables_me gold
 """
 
+NO_WORKSPACE = (
+    "Run `databricks auth login`, and set DATABRICKS_CONFIG_PROFILE, and DATABRICKS_CLUSTER_ID or "
+    "DATABRICKS_SERVERLESS_COMPUTE_ID=auto; or name a Spark Connect server with --remote or SPARK_REMOTE."
+)
+CONNECT_PORT = 15002
+"""Spark Connect's, where the URL names none."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the step that the command line names; 1, and one line on stderr, if it fails."""
     given = _parser().parse_args(arguments)
     step: Callable[[argparse.Namespace], str] = given.step
+    # It would print as JSON the error that this prints as a line.
+    PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     try:
         print(step(given))
     except (PipelineError, PySparkException) as error:
@@ -59,13 +73,41 @@ def _reason(error: Exception) -> str:
 
 
 def _session(given: argparse.Namespace) -> SparkSession:
+    """Raises NoSession, at once rather than after gRPC's retries where nothing listens."""
     from databricks.connect import DatabricksSession
 
+    remote = given.remote or os.environ.get("SPARK_REMOTE")
+    if remote:
+        _require_listener(remote)
     builder = DatabricksSession.builder
-    session: SparkSession = (
-        builder.remote(given.remote) if given.remote else builder
-    ).getOrCreate()
+    try:
+        session: SparkSession = (
+            builder.remote(given.remote) if given.remote else builder
+        ).getOrCreate()
+    # Not all that it raises has a type of its own.
+    except Exception as error:
+        remedy = "Use sc://host:port." if remote else NO_WORKSPACE
+        raise NoSession(f"{_reason(error).rstrip('.')}. {remedy}") from error
     return session
+
+
+def _require_listener(remote: str) -> None:
+    address = urlsplit(remote)
+    # Behind a proxy only gRPC knows the way.
+    if address.hostname is None or getproxies():
+        return
+    try:
+        where = address.hostname, address.port or CONNECT_PORT
+    except ValueError as error:
+        raise NoSession(f"{error}. Use sc://host:port.") from error
+    try:
+        socket.create_connection(where, timeout=10).close()
+    except OSError as error:
+        # Not the whole URL, which may hold a token.
+        raise NoSession(
+            f"No Spark Connect server answers at {where[0]}:{where[1]} ({error.strerror or error}): start "
+            "it (`make workspace` for the local one), or correct --remote or SPARK_REMOTE."
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

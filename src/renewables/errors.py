@@ -59,3 +59,11 @@ class BadData(PipelineError):
 
 class UnknownCountry(PipelineError):
     """No source reports on the entity that was asked for."""
+
+
+class NoSession(PipelineError):
+    """There is no engine at the address, or no workspace in the configuration, to run a step."""
+
+
+class OtherColumnType(PipelineError):
+    """A table that exists has a column of another type than the pipeline writes."""

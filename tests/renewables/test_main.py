@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +92,43 @@ def test_names_a_folder_that_is_missing(run: Run, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         run("load", "/nowhere")
     assert "/nowhere is no folder: extract a source into it first." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "NoSession: default auth: cannot configure default credentials"),
+        (("--remote", "http://x"), "NoSession: No Spark Connect server answers at x:15002"),
+        (
+            ("--remote", "sc://x:y"),
+            "NoSession: Port could not be cast to integer value as 'y'. Use sc:",
+        ),
+        (("--remote", "nothing"), "NoSession: [INVALID_CONNECT_URL] Invalid URL for Spark Connect"),
+        (
+            ("--remote", "sc://127.0.0.1:1/;token=secret"),
+            "answers at 127.0.0.1:1 (Connection refused): start",
+        ),
+        (
+            ("--remote", "sc://none.invalid"),
+            "No Spark Connect server answers at none.invalid:15002",
+        ),
+    ],
+)
+def test_says_in_one_line_that_there_is_no_session(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
+        monkeypatch.delenv(name)
+    for name in ("SPARK_REMOTE", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
+    assert command.main([*arguments, "silver"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert message in printed.err
+    assert "secret" not in printed.err
+    assert "--remote" in printed.err or "sc://" in printed.err
