@@ -18,6 +18,7 @@ from renewables.newest import KEY, SERIES, newest
 from renewables.revisions import Revision, live, of_files
 from renewables.schemas import LINEAGE, SILVER, Tables
 from renewables.small import small
+from renewables.span import span
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ def changes(put: DataFrame, tables: Tables, change: Change) -> DataFrame:
     """
     held = _held(put.sparkSession, tables, change)
     if change.rivals:
-        put = _won(put, held.where(of_files(change.rivals)))
+        of_same = held.where(span(put, SERIES))
+        put = _won(put, of_same.where(of_files(change.rivals)))
+        held = held if change.outdated else of_same
     if change.rivals and change.outdated:
         put = small(put)
         put = put.unionByName(_restored(put, held.where(of_files(change.outdated)), tables, change))

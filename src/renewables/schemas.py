@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
+
+from renewables.errors import OtherColumnType
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,34 @@ class Schema:
         return ".".join(_quoted(part) for part in (self.catalog, self.name, name))
 
     def create(self, spark: SparkSession, table: Table) -> str:
-        """The full name of a table that is created if it does not exist."""
+        """The full name of a table that is created if it does not exist, and gets the columns that it lacks.
+
+        Raises OtherColumnType.
+        """
         full_name = self.table(table)
-        spark.sql(table.ddl(full_name))
+        try:
+            there = dict(spark.table(full_name).dtypes)
+        except AnalysisException:
+            spark.sql(table.ddl(full_name))
+            return full_name
+        missing = [column for column in table.columns if column.name not in there]
+        for column in table.columns:
+            if column not in missing and there[column.name] != column.type.lower():
+                raise OtherColumnType(
+                    f"{full_name} has {column.name} as {there[column.name]}, and the pipeline writes "
+                    f"{column.type.lower()}: rename that table, and the pipeline creates its own."
+                )
+        if missing:
+            _add(spark, full_name, missing)
         return full_name
+
+
+def _add(spark: SparkSession, full_name: str, columns: list[Column]) -> None:
+    """Add columns to a Delta table; a row that is there has null in them."""
+    # ALTER TABLE ADD COLUMNS says so plainly, but Sail has none.
+    empty = spark.createDataFrame([], ", ".join(column.ddl for column in columns))
+    added = empty.write.format("delta").mode("append").option("mergeSchema", "true")
+    added.saveAsTable(full_name)
 
 
 class Tables:

@@ -65,7 +65,8 @@ def refresh(spark: SparkSession, schema: Schema) -> Refresh:
         # What holds for all rows need not be found out again for each.
         checked = checked.withColumn("is_valid", F.lit(True))
     kept = checked.transform(valid).where(of_files(change.current))
-    rows = changes(newest(kept) if change.is_contested else kept, tables, change)
+    put = newest(kept) if change.is_contested else kept
+    rows = changes(small(put) if since else put, tables, change)
     rows = small(rows) if since else rows
     if known or survey.exceeds:
         held = spark.table(tables.silver).where(~of_files(change.outdated)) if since else None
@@ -173,7 +174,7 @@ def _write(changes: DataFrame, tables: Tables, change: Change, is_first: bool) -
     if is_first:
         fill(changes, tables.silver)
     else:
-        merge(changes, tables.silver, change.outdated)
+        merge(changes, tables.silver, change.outdated | change.beside)
 
 
 def _note_nothing(spark: SparkSession, tables: Tables, new: list[Revision]) -> None:
