@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scripted import ScriptedWorkspace, scripted_workspace
 from served import Served
 from serving import CatalogWorkspace, Switchboard, plugged_in, serving
+from sql_on_sail import Sql, sql_on_sail
 from support.workspace_process import workspace_process
 
 
@@ -46,3 +47,10 @@ def scripted(switchboard: Switchboard, tmp_path: Path) -> Iterator[ScriptedWorks
     """All routes, on an empty state folder, with tasks that a test scripts."""
     with scripted_workspace(switchboard, tmp_path / "scripted") as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
+    """A Spark session with the statements of the SQL warehouse, on a state folder of the module's own."""
+    with sql_on_sail(tmp_path_factory.mktemp("state")) as sql:
+        yield sql

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from databricks.sdk import WorkspaceClient
 from pyspark.errors import PySparkException
-from sql_on_sail import Sql, sql_on_sail
+from sql_on_sail import Sql
 
 from local_workspace.runtime.commands import tables
 from local_workspace.runtime.commands.newer_session import new_session, session_for
 from local_workspace.sql.commands import Use
 from local_workspace.sql.errors import SqlError
-
-
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
-    with sql_on_sail(tmp_path_factory.mktemp("state")) as sql:
-        yield sql
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from local_workspace.runtime.commands import execute
 from local_workspace.sql import commands as c
 from local_workspace.sql.command_parser import parse
 from local_workspace.sql.copy_into import CopyInto, Select
@@ -276,3 +279,7 @@ def test_errors_of_the_engine(said: str, message: str, sql_state: str | None) ->
 def test_what_a_statement_raises_itself() -> None:
     failure = translate("boom", "SELECT raise_error ('boom')")
     assert failure.message == "[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001"
+
+
+def test_every_command_is_executed() -> None:
+    assert {*get_args(c.Command)} == execute.QUERIES.keys() | execute.CHANGES.keys()

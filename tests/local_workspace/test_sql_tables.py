@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InternalError
 from databricks.sdk.service.catalog import TableInfo
 from pyspark.errors import PySparkException
-from sql_on_sail import Sql, sql_on_sail
+from sql_on_sail import Sql
 
 from local_workspace.runtime.commands import replace_table
 from local_workspace.runtime.commands.scratch_table import written
 from local_workspace.sql.errors import SqlError
-
-
-@pytest.fixture(scope="module")
-def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sql]:
-    with sql_on_sail(tmp_path_factory.mktemp("state")) as sql:
-        yield sql
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -42,68 +45,43 @@ def sql(session: SparkSession, statement: str) -> DataFrame:
 def run(session: SparkSession, command: commands.Command) -> DataFrame:
     """The command's rows, without columns where it has none; raises SqlError."""
     context = Context(session)
-    match command:
-        case CopyInto():
-            return copy_into(context, command)
-        case commands.DescribeHistory():
-            return tables.describe_history(context, command)
-        case commands.DescribeDetail():
-            return tables.describe_detail(context, command)
-        case commands.ShowVolumes():
-            return catalog.show_volumes(context, command)
-        case commands.ShowCatalogs():
-            return catalog.show_catalogs(context, command)
-        case commands.ShowSchemas():
-            return catalog.show_schemas(context, command)
-        case commands.ListFiles():
-            return catalog.list_files(context, command)
-        case DescribeVolume():
-            return objects.describe_volume(context, command)
-        case t.RestoreTable():
-            return restore_table(context, command)
-        case t.ShowProperties():
-            return table_properties.show_properties(context, command)
-        case t.ShowCreateTable():
-            return table_properties.show_create_table(context, command)
-        case t.ShowColumns():
-            return table_properties.show_columns(context, command)
-    _change(context, command)
+    if query := QUERIES.get(type(command)):
+        return query(context, command)
+    CHANGES[type(command)](context, command)
     return session.createDataFrame([], StructType([]))
 
 
-def _change(context: Context, command: commands.Command) -> None:
-    match command:
-        case commands.CreateEmptyTable():
-            create_empty_table(context, command)
-        case commands.CreateVolume():
-            catalog.create_volume(context, command)
-        case commands.DropVolume():
-            catalog.drop_volume(context, command)
-        case commands.CreateCatalog():
-            catalog.create_catalog(context, command)
-        case commands.DropCatalog():
-            catalog.drop_catalog(context, command)
-        case commands.CreateSchema():
-            catalog.create_schema(context, command)
-        case commands.DropSchema():
-            catalog.drop_schema(context, command)
-        case commands.Use():
-            catalog.use(context, command)
-        case ChangeObject():
-            objects.change_object(context, command)
-        case t.ReplaceTable():
-            replace_table(context, command)
-        case t.CreateTableAs():
-            create_table_as(context, command)
-        case t.AddColumns():
-            alter_table.add_columns(context, command)
-        case t.CommentColumn():
-            alter_table.comment_column(context, command)
-        case t.DropNotNull():
-            alter_table.drop_not_null(context, command)
-        case t.CommentTable():
-            alter_table.comment_table(context, command)
-        case t.SetProperties():
-            alter_table.set_properties(context, command)
-        case t.UnsetProperties():
-            alter_table.unset_properties(context, command)
+QUERIES: dict[type, Callable[[Context, Any], DataFrame]] = {
+    CopyInto: copy_into,
+    DescribeVolume: objects.describe_volume,
+    commands.DescribeHistory: tables.describe_history,
+    commands.DescribeDetail: tables.describe_detail,
+    commands.ShowVolumes: catalog.show_volumes,
+    commands.ShowCatalogs: catalog.show_catalogs,
+    commands.ShowSchemas: catalog.show_schemas,
+    commands.ListFiles: catalog.list_files,
+    t.RestoreTable: restore_table,
+    t.ShowProperties: table_properties.show_properties,
+    t.ShowCreateTable: table_properties.show_create_table,
+    t.ShowColumns: table_properties.show_columns,
+}
+
+CHANGES: dict[type, Callable[[Context, Any], None]] = {
+    ChangeObject: objects.change_object,
+    commands.CreateEmptyTable: create_empty_table,
+    commands.CreateVolume: catalog.create_volume,
+    commands.DropVolume: catalog.drop_volume,
+    commands.CreateCatalog: catalog.create_catalog,
+    commands.DropCatalog: catalog.drop_catalog,
+    commands.CreateSchema: catalog.create_schema,
+    commands.DropSchema: catalog.drop_schema,
+    commands.Use: catalog.use,
+    t.ReplaceTable: replace_table,
+    t.CreateTableAs: create_table_as,
+    t.AddColumns: alter_table.add_columns,
+    t.CommentColumn: alter_table.comment_column,
+    t.DropNotNull: alter_table.drop_not_null,
+    t.CommentTable: alter_table.comment_table,
+    t.SetProperties: alter_table.set_properties,
+    t.UnsetProperties: alter_table.unset_properties,
+}
