@@ -183,6 +183,7 @@ class Airflow:
         wanted = AIRFLOW.stamp.read_text()
         if TEMPLATE.exists() and stamp.exists() and stamp.read_text() == wanted:
             return
+        TEMPLATE.parent.mkdir(parents=True, exist_ok=True)
         TEMPLATE.unlink(missing_ok=True)
         env = {**self._env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{TEMPLATE}"}
         done = subprocess.run(
