@@ -26,6 +26,8 @@ EXPOSED = (
 )
 KEEP_ALIVE_SECONDS = 120
 """Longer than clients keep idle connections, so that none is closed under a request."""
+SHUTDOWN_SECONDS = 5
+"""For requests that are under way; what they wait for may itself wait for the end."""
 
 
 def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
@@ -48,6 +50,7 @@ def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
             access_log=False,
             lifespan="on",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listener])
 

@@ -198,13 +198,17 @@ def test_the_worker_is_killed_between_run_now_and_its_deferral(bench: Bench) -> 
 
 
 def busy_worker(bench: Bench) -> psutil.Process:
-    """The process of the executor that runs a task."""
-    (worker,) = (
-        process
-        for process in bench.processes_of("scheduler")
-        if "LocalExecutor" in " ".join(process.cmdline()) and process.children()
-    )
-    return worker
+    """The process of the executor that runs a task, once those of earlier tests have ended theirs."""
+
+    def busy() -> list[psutil.Process]:
+        return [
+            process
+            for process in bench.processes_of("scheduler")
+            if "LocalExecutor" in " ".join(process.cmdline()) and process.children()
+        ]
+
+    until(lambda: len(busy()) == 1, "a single busy worker")
+    return busy()[0]
 
 
 def test_the_scheduler_is_killed_while_waiting(bench: Bench) -> None:
