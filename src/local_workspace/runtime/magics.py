@@ -34,12 +34,12 @@ def _sql(cell: Cell, notebook: Notebook) -> None:
     """Runs each statement; the last one's result is shown and is `_sqldf`."""
     widgets = notebook.names["dbutils"].widgets.getAll()
     parameters = {name: Parameter(value) for name, value in widgets.items()}
-    for statement in split(cell.code):
+    statements = split(cell.code)
+    for statement in statements:
         bound = bind(statement, parameters)
         frame = execute.sql(session(), notebook.with_local_paths(bound))
         notebook.names["_sqldf"] = frame
-        last = statement
-    if split(cell.code) and returns_rows(last):
+    if statements and returns_rows(statements[-1]):
         notebook.outputs.add(render(frame))
 
 

@@ -10,7 +10,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from local_workspace.errors import InvalidParameterValue
 from local_workspace.paths import resolve
-from local_workspace.sql.errors import error
+from local_workspace.sql.conditions import no_such_path
 from local_workspace.sql.script import tokenize
 
 _FORMATS = ("arrow", "avro", "binaryfile", "csv", "delta", "json", "orc", "parquet", "text", "xml")
@@ -26,9 +26,7 @@ def require_mounted(statement: str, mounts: Path) -> None:
         try:
             resolve(mounts, path.removeprefix("dbfs:"))
         except InvalidParameterValue as refusal:
-            reason = refusal.message.rstrip(".")
-            message = f"Path does not exist: {path} ({reason})."
-            raise error("PATH_NOT_FOUND", message, "42K03") from refusal
+            raise no_such_path(path, refusal.message) from refusal
 
 
 def queried_files(tokens: list[Token]) -> Iterator[str]:
