@@ -207,8 +207,8 @@ def busy_worker(bench: Bench) -> psutil.Process:
             if "LocalExecutor" in " ".join(process.cmdline()) and process.children()
         ]
 
-    until(lambda: len(busy()) == 1, "a single busy worker")
-    return busy()[0]
+    (worker,) = until(lambda: len(found := busy()) == 1 and found, "a single busy worker")
+    return worker
 
 
 def test_the_scheduler_is_killed_while_waiting(bench: Bench) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.workspace import ImportFormat, Language
 from expect import wait_until
-from scripted import notebook, results, scripted_workspace
+from scripted import ScriptedWorkspace, notebook, results, scripted_workspace
 from serving import Switchboard
 from support.forked_workspace import ForkedWorkspace, forked_workspace
 from support.launcher import processes_of
@@ -377,14 +377,20 @@ def live_on(folder: Path, seed: int) -> None:
         trial.check_end(Raw(client))
 
 
+def held_run(served: ScriptedWorkspace) -> int:
+    """A run whose only task has started and goes on."""
+    served.tasks.held = {"only"}
+    run_id = served.start(served.create(notebook("only")))
+    served.until_started("only")
+    return run_id
+
+
 def test_a_run_whose_last_task_had_ended_ends_as_that_did(
     switchboard: Switchboard, tmp_path: Path
 ) -> None:
     """The moment between the two is too short to be hit by chance."""
     with scripted_workspace(switchboard, tmp_path / "state") as served:
-        served.tasks.held = {"only"}
-        run_id = served.start(served.create(notebook("only")))
-        served.until_started("only")
+        run_id = held_run(served)
         task_runs = served.workspace.task_runs
         task_runs.end(task_runs.active(run_id)[0].run_id, SUCCEEDED)
         served.restart()
@@ -395,9 +401,7 @@ def test_a_run_that_was_being_cancelled_is_cancelled(
     switchboard: Switchboard, tmp_path: Path
 ) -> None:
     with scripted_workspace(switchboard, tmp_path / "state") as served:
-        served.tasks.held = {"only"}
-        run_id = served.start(served.create(notebook("only")))
-        served.until_started("only")
+        run_id = held_run(served)
         task_runs = served.workspace.task_runs
         served.workspace.runs.begin_end(run_id, CANCELED)
         task_runs.begin_end(task_runs.active(run_id)[0].run_id, CANCELED)
