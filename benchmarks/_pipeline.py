@@ -22,8 +22,8 @@ from renewables.discover import discover
 from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
-from renewables.schemas import Schema
-from renewables.silver import refresh
+from renewables.schemas import Schema, Tables
+from renewables.silver import refresh, watermark
 
 
 def main(remote: str, catalog: str, full: str, revised: str) -> None:
@@ -45,9 +45,14 @@ def run(spark: SparkSession, schema: Schema, source: str, landing: Path) -> dict
         "extract": lambda: [extract(file, landing) for file in discover(source)],
         "load": lambda: load(spark, landed_files(landing), schema, "1"),
         "silver": lambda: refresh(spark, schema),
-        "gold": lambda: gold.compute(spark, schema, sql),
+        "gold": lambda: compute_gold(spark, schema, sql),
     }
     return {name: _seconds(step) for name, step in steps.items()}
+
+
+def compute_gold(spark: SparkSession, schema: Schema, sql: str) -> None:
+    until = watermark(spark, Tables.of(schema))
+    gold.compute(spark, schema, sql, gold.outdated(spark, schema, until))
 
 
 def _seconds(step: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ dbutils.widgets.text("schema", "renewables")
 
 # COMMAND ----------
 
+from renewables.gold import outdated
 from renewables.schemas import QUARANTINE, Schema
 from renewables.silver import refresh
 
@@ -18,6 +19,8 @@ schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
 result = refresh(spark, schema)
 for name in ("quarantined_percent", "rows_read", "rows_quarantined"):
     dbutils.jobs.taskValues.set(name, getattr(result, name))
+for name, value in vars(outdated(spark, schema, result.loaded_until)).items():
+    dbutils.jobs.taskValues.set(name, value)
 
 # COMMAND ----------
 

@@ -27,8 +27,8 @@ from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
 from renewables.report import Report, overview, report
-from renewables.schemas import Schema
-from renewables.silver import refresh
+from renewables.schemas import Schema, Tables
+from renewables.silver import refresh, watermark
 
 EXAMPLES = """
 the local workspace (`make workspace` in another shell; its engine is Sail):
@@ -187,7 +187,9 @@ def _gold(given: argparse.Namespace) -> str:
         raise PipelineError(
             f"{given.sql} cannot be read ({error.strerror}): run this in a checkout, or give --sql."
         ) from error
-    table = gold.compute(_session(given), _schema(given), sql)
+    spark, schema = _session(given), _schema(given)
+    part = gold.outdated(spark, schema, watermark(spark, Tables.of(schema)))
+    table = gold.compute(spark, schema, sql, part)
     return f"{table.count()} rows in {_schema(given).table(gold.GOLD)}"
 
 

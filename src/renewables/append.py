@@ -14,9 +14,7 @@ def append_files(rows: DataFrame, table: str, content_hashes: Collection[str]) -
     Rows of one file share `_content_hash`, and all of them are committed together, so a file is
     known by any one of its rows. `content_hashes` are those of all files in `rows`.
     """
-    held = held_hashes(rows.sparkSession.table(table), content_hashes)
-    unseen = rows.where(~F.col("_content_hash").isin(held)) if held else rows
-    _insert(unseen, table, content_hashes, ("_content_hash",))
+    _insert(rows, table, content_hashes, ("_content_hash",))
 
 
 def append_rows(rows: DataFrame, table: str, content_hashes: Collection[str]) -> None:
@@ -40,13 +38,16 @@ def _insert(
     The table may change between a read and the write, and an append does not conflict with another
     append. Hence MERGE: it matches against the version that it commits upon, and a MERGE that lost
     the race to another one fails instead of being committed on top. The list of hashes spares the
-    engine reading the files of the table that have others.
+    engine reading the files of the table that have others. The columns are named, because a table
+    that was created long ago has its newer ones last.
     """
-    columns = rows.sparkSession.table(table).columns
+    columns = rows.columns
     same = " AND ".join(f"held.{column} = new.{column}" for column in key)
     in_question = ", ".join(f"'{content_hash}'" for content_hash in sorted(content_hashes))
     rows.sparkSession.sql(
         f"MERGE INTO {table} AS held USING {{new}} AS new"
-        f" ON {same} AND held._content_hash IN ({in_question}) WHEN NOT MATCHED THEN INSERT *",
-        new=rows.select(*columns),
+        f" ON {same} AND held._content_hash IN ({in_question})"
+        f" WHEN NOT MATCHED THEN INSERT ({', '.join(columns)})"
+        f" VALUES ({', '.join(f'new.{column}' for column in columns)})",
+        new=rows,
     )

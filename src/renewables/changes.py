@@ -17,8 +17,8 @@ from renewables.excess import candidates, is_withheld
 from renewables.newest import KEY, SERIES, newest
 from renewables.revisions import Revision, live, of_files
 from renewables.schemas import LINEAGE, SILVER, Tables
-from renewables.small import small
-from renewables.span import span
+from renewables.small import Rows, small
+from renewables.span import Span
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,21 @@ class Change:
         return cls(new_hashes, present & new_hashes, outdated, beside, rivals, is_contested)
 
 
-def changes(put: DataFrame, tables: Tables, change: Change) -> DataFrame:
-    """The rows to put and to remove, one per key, from the valid rows `put` of the current new files.
+def changes(valid: Rows, tables: Tables, change: Change) -> DataFrame:
+    """The rows to put and to remove, one per key, from the valid rows of the current new files.
 
     They have the columns of silver and `is_removed`.
     """
+    put = valid.frame
     held = _held(put.sparkSession, tables, change)
     if change.rivals:
-        of_same = held.where(span(put, SERIES))
+        of_same = held.where(Span.of(valid, SERIES).condition(SERIES))
         put = _won(put, of_same.where(of_files(change.rivals)))
         held = held if change.outdated else of_same
     if change.rivals and change.outdated:
-        put = small(put)
+        put = small(put).frame
         put = put.unionByName(_restored(put, held.where(of_files(change.outdated)), tables, change))
-        put = small(put)
+        put = small(put).frame
     rows = put.withColumn("is_removed", F.lit(False))
     if not change.rivals and not change.outdated:
         return rows

@@ -18,7 +18,7 @@ from renewables.newest import newest
 from renewables.revisions import of_files
 from renewables.rules import SUM_RULE
 from renewables.schemas import LINEAGE, QUARANTINE, Tables
-from renewables.small import small
+from renewables.small import Rows, small
 from renewables.sums import GROUP, totals
 
 PLACE = ("_content_hash", "_position")
@@ -30,28 +30,33 @@ def is_withheld() -> Column:
     return F.col("reasons") == F.array(F.lit(SUM_RULE.name))
 
 
-def withhold(changes: DataFrame, held: DataFrame | None, tables: Tables, current: set[str]) -> None:
+def withheld_groups(spark: SparkSession, tables: Tables) -> Rows:
+    """The entities and years of which quarantine has rows for the sum alone."""
+    withheld = spark.table(tables.quarantine).where(is_withheld()).transform(with_types)
+    return small(withheld.select(*(f"typed.{name}" for name in GROUP)).distinct())
+
+
+def withhold(
+    changes: DataFrame, held: DataFrame | None, withheld: Rows, tables: Tables, current: set[str]
+) -> Rows:
     """Put into quarantine all current values of an entity and year that changes bring over the limit.
 
-    `held` are the rows of silver that remain, but for those that `changes` replace.
+    `held` are the rows of silver that remain, but for those that `changes` replace. Returns what quarantine
+    has then, as `withheld_groups` does.
     """
-    spark = changes.sparkSession
     over = totals(changes.where("NOT is_removed"), held).where(breaks(SUM_RULE)).select(*GROUP)
-    groups = small(over.unionByName(_withheld_groups(spark, tables)).distinct())
-    if not groups.isEmpty():
-        rows = _judged(spark, tables, groups, current).where("is_over")
-        append_rows(rows.transform(_rejected), tables.quarantine, current)
+    groups = small(over if withheld.is_empty else over.unionByName(withheld.frame).distinct())
+    if groups.is_empty:
+        return groups
+    rows = _judged(tables, groups, current).where("is_over")
+    append_rows(rows.transform(_rejected), tables.quarantine, current)
+    return withheld_groups(changes.sparkSession, tables)
 
 
-def settled(changes: DataFrame, tables: Tables, current: set[str]) -> DataFrame:
+def settled(changes: DataFrame, groups: Rows, tables: Tables, current: set[str]) -> DataFrame:
     """The changes of silver that remove what is withheld, and put what is so no longer."""
-    groups = small(_withheld_groups(changes.sparkSession, tables))
-    if groups.isEmpty():
-        return changes
-    rows = _judged(changes.sparkSession, tables, groups, current).withColumnRenamed(
-        "is_over", "is_removed"
-    )
-    others = changes.where("NOT is_removed").join(groups, [*GROUP], "left_anti")
+    rows = _judged(tables, groups, current).withColumnRenamed("is_over", "is_removed")
+    others = changes.where("NOT is_removed").join(groups.frame, [*GROUP], "left_anti")
     return (
         changes.where("is_removed")
         .unionByName(others.select(*changes.columns))
@@ -59,12 +64,12 @@ def settled(changes: DataFrame, tables: Tables, current: set[str]) -> DataFrame:
     )
 
 
-def release(spark: SparkSession, tables: Tables, current: set[str]) -> None:
+def release(groups: Rows, tables: Tables, current: set[str]) -> None:
     """Remove from quarantine what the sum withholds no longer; where it is current, silver has it by now."""
-    groups = small(_withheld_groups(spark, tables))
-    if groups.isEmpty():
+    if groups.is_empty:
         return
-    over = _judged(spark, tables, groups, current).where("is_over").select(*PLACE)
+    spark = groups.frame.sparkSession
+    over = _judged(tables, groups, current).where("is_over").select(*PLACE)
     withheld = spark.table(tables.quarantine).where(is_withheld()).select(*PLACE)
     free = withheld.join(over, [*PLACE], "left_anti")
     if not free.isEmpty():
@@ -90,22 +95,16 @@ def _rejected(judged: DataFrame) -> DataFrame:
     return judged.select("raw.*", "_position", reasons, *lineage)
 
 
-def _withheld_groups(spark: SparkSession, tables: Tables) -> DataFrame:
-    """Entities and years of which something is withheld."""
-    withheld = spark.table(tables.quarantine).where(is_withheld()).transform(with_types)
-    return withheld.select(*(f"typed.{name}" for name in GROUP)).distinct()
-
-
-def _judged(spark: SparkSession, tables: Tables, groups: DataFrame, current: set[str]) -> DataFrame:
+def _judged(tables: Tables, groups: Rows, current: set[str]) -> DataFrame:
     """The newest row per source of each of these entities and years: silver's columns, `_position` and `raw`.
 
     Adds `is_over`, whether they exceed the limit together.
     """
     raw = F.struct(*QUARANTINE.column_names[:4]).alias("raw")
-    rows = candidates(spark, tables, current).select(
+    rows = candidates(groups.frame.sparkSession, tables, current).select(
         "typed.*", *(column.name for column in LINEAGE), "_position", raw
     )
-    of_entities = rows.join(groups.select("entity").distinct(), ["entity"], "left_semi")
-    latest = of_entities.transform(newest).join(groups, [*GROUP], "left_semi")
+    of_entities = rows.join(groups.frame.select("entity").distinct(), ["entity"], "left_semi")
+    latest = of_entities.transform(newest).join(groups.frame, [*GROUP], "left_semi")
     sums = totals(latest, None)
     return latest.join(sums, [*GROUP]).withColumn("is_over", breaks(SUM_RULE))

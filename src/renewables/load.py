@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -130,13 +132,19 @@ def _bring(
 def _inspect_all(
     files: list[LandedFile],
 ) -> tuple[dict[LandedFile, Header], dict[LandedFile, str]]:
-    headers, rejected = {}, {}
-    for file in files:
-        try:
-            headers[file] = inspect(file.path, file.source_file)
-        except UnfitFile as error:
-            rejected[file] = str(error)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        findings = dict(zip(files, pool.map(_inspect, files), strict=True))
+    headers = {file: found for file, found in findings.items() if isinstance(found, Header)}
+    rejected = {file: found for file, found in findings.items() if isinstance(found, str)}
     return headers, rejected
+
+
+def _inspect(file: LandedFile) -> Header | str:
+    """The header of a file that fits, else the reason why it does not."""
+    try:
+        return inspect(file.path, file.source_file)
+    except UnfitFile as error:
+        return str(error)
 
 
 def _rejections(

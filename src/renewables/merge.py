@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from renewables.newest import KEY
 from renewables.schemas import SILVER, literal
-from renewables.span import span
+from renewables.span import Span
 
 
 def fill(changes: DataFrame, silver: str) -> None:
@@ -25,21 +25,21 @@ def fill(changes: DataFrame, silver: str) -> None:
     )
 
 
-def merge(changes: DataFrame, silver: str, known: Collection[str]) -> None:
+def merge(changes: DataFrame, silver: str, known: Collection[str], within: Span) -> None:
     """Bring silver to the changes, one per key: what a key has from the `known` files goes, what is put comes.
 
-    What silver has from another file was put by another refresh at the same time, and stays. A row is
-    replaced by a DELETE and an INSERT, because an engine then marks the old row (a deletion vector) and
-    leaves the files of silver as they are; an UPDATE makes Sail write anew each file that it touches.
-    Hence a row to put comes twice. Grouping proves that no two rows ask for the same: Sail otherwise
-    reads all of silver to find out.
+    All keys are `within`. What silver has from another file was put by another refresh at the same
+    time, and stays. A row is replaced by a DELETE and an INSERT, because an engine then marks the old
+    row (a deletion vector) and leaves the files of silver as they are; an UPDATE makes Sail write anew
+    each file that it touches. Hence a row to put comes twice. Grouping proves that no two rows ask for
+    the same: Sail otherwise reads all of silver to find out.
     """
     columns = SILVER.column_names
     same = " AND ".join(f"old.{name} = new.{name}" for name in KEY)
     is_known = f"old._content_hash IN ({', '.join(literal(file) for file in sorted(known))})"
     changes.sparkSession.sql(
         f"MERGE INTO {silver} AS old USING {{new}} AS new"
-        f" ON {same} AND ({is_known if known else 'false'}) = new.goes AND {span(changes, KEY, 'old.')}"
+        f" ON {same} AND ({is_known if known else 'false'}) = new.goes AND {within.condition(KEY, 'old.')}"
         " WHEN MATCHED AND new.goes THEN DELETE"
         f" WHEN NOT MATCHED AND NOT new.goes THEN INSERT ({', '.join(columns)})"
         f" VALUES ({', '.join(f'new.{name}' for name in columns)})",

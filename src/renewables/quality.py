@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from renewables.errors import BadData
 from renewables.parameters import parameters
-from renewables.revisions import of_files
+from renewables.revisions import Revision, of_files
 
 
 def main() -> None:
@@ -24,16 +25,13 @@ def main() -> None:
     )
 
 
-def quarantined_percent(revisions: DataFrame, quarantine: DataFrame) -> float:
+def quarantined_percent(revisions: Iterable[Revision], quarantine: DataFrame) -> float:
     """The share of quarantined rows, 0-100, in the newest file of each source; 0 where there is none.
 
     It depends on the tables alone and not on what the last run read, so running the job again does
     not let bad data pass, and a corrected file does.
     """
-    file = F.struct("_content_hash", "rows_read")
-    newness = F.struct("_source_modified_at", "_loaded_at", "_content_hash")
-    newest = revisions.groupBy("source").agg(F.max_by(file, newness).alias("file"))
-    files = newest.select("file.*").collect()
-    rows = sum(row["rows_read"] for row in files)
-    broken = quarantine.where(of_files([row["_content_hash"] for row in files])).count()
+    newest = {r.source: r for r in sorted(revisions, key=lambda revision: revision.newness)}
+    rows = sum(revision.rows_read for revision in newest.values())
+    broken = quarantine.where(of_files([r.content_hash for r in newest.values()])).count()
     return 100.0 * broken / rows if rows else 0.0

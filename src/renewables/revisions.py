@@ -13,13 +13,17 @@ from renewables.schemas import LINEAGE
 
 @dataclass(frozen=True)
 class Revision:
-    """One content of a source file. Times are in microseconds, which need no time zone on their way."""
+    """One content of a source file. Times are in microseconds, which need no time zone on their way.
+
+    `rows_read` are its rows in bronze.
+    """
 
     source: str
     source_file: str
     content_hash: str
     modified_at: int
     loaded_at: int
+    rows_read: int
 
     @property
     def newness(self) -> tuple[int, int, str]:
@@ -27,12 +31,21 @@ class Revision:
         return self.modified_at, self.loaded_at, self.content_hash
 
 
-def revisions(rows: DataFrame) -> list[Revision]:
-    """The files that the rows, of any table with lineage columns, came with."""
-    files = rows.groupBy(*(column.name for column in LINEAGE)).count()
+def arrived(bronze: DataFrame) -> list[Revision]:
+    """The files that these rows of bronze came with."""
+    return _revisions(bronze, F.count("*"))
+
+
+def recorded(table: DataFrame) -> list[Revision]:
+    """The files that silver has read, from the table of revisions."""
+    return _revisions(table, F.max("rows_read"))
+
+
+def _revisions(rows: DataFrame, rows_read: Column) -> list[Revision]:
+    files = rows.groupBy(*(column.name for column in LINEAGE)).agg(rows_read.alias("rows_read"))
     micros = (F.unix_micros("_source_modified_at"), F.unix_micros("_loaded_at"))
-    found = files.select("source", "_source_file", "_content_hash", *micros).collect()
-    return [Revision(*row) for row in found]
+    columns = ("source", "_source_file", "_content_hash", *micros, "rows_read")
+    return [Revision(*row) for row in files.select(*columns).collect()]
 
 
 def live(known: Iterable[Revision]) -> set[str]:

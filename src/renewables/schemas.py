@@ -122,6 +122,13 @@ REVISIONS = Table(
             "BOOLEAN",
             "True once silver was brought to the file's load and has no row of that load",
         ),
+        Column(
+            "first_entity",
+            "STRING",
+            "First in the alphabet of the entities that changed with the load; null for all entities",
+        ),
+        Column("last_entity", "STRING", "Last of them; null for all entities"),
+        Column("is_in_gold", "BOOLEAN", "True once gold has what the load changed"),
     ),
     BRONZE.properties,
 )
@@ -172,13 +179,23 @@ def _add(spark: SparkSession, full_name: str, columns: list[Column]) -> None:
     added.saveAsTable(full_name)
 
 
+@dataclass(frozen=True)
 class Tables:
-    """The full names of the tables that silver reads and writes; they are created if they do not exist."""
+    """The full names of the tables that silver reads and writes."""
 
-    def __init__(self, spark: SparkSession, schema: Schema) -> None:
-        self.bronze, self.silver, self.quarantine, self.revisions = (
-            schema.create(spark, table) for table in (BRONZE, SILVER, QUARANTINE, REVISIONS)
-        )
+    bronze: str
+    silver: str
+    quarantine: str
+    revisions: str
+
+    @classmethod
+    def of(cls, schema: Schema) -> Tables:
+        return cls(*(schema.table(table) for table in TABLES))
+
+    @classmethod
+    def create(cls, spark: SparkSession, schema: Schema) -> Tables:
+        """Those that do not exist are created. Raises OtherColumnType."""
+        return cls(*(schema.create(spark, table) for table in TABLES))
 
 
 def _quoted(name: str) -> str:

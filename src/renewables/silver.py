@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from renewables.append import append_files, append_rows
 from renewables.changes import Change, changes
-from renewables.checks import Survey, breaks, check, valid, with_types
+from renewables.checks import Survey, Verdict, check, valid, with_types
 from renewables.errors import LostRows
-from renewables.excess import is_withheld, release, settled, withhold
+from renewables.excess import is_withheld, release, settled, withheld_groups, withhold
 from renewables.merge import fill, merge
-from renewables.newest import newest
+from renewables.newest import KEY, newest
 from renewables.quality import quarantined_percent
-from renewables.revisions import Revision, live, of_files, revisions
-from renewables.rules import WARNINGS
+from renewables.revisions import Revision, arrived, live, of_files, recorded
 from renewables.schemas import QUARANTINE, REVISIONS, Schema, Tables
-from renewables.small import small
+from renewables.small import Rows, small
+from renewables.span import Span
+from renewables.sums import GROUP
 
 
 @dataclass(frozen=True)
 class Refresh:
     """What became of the rows that a refresh read, and how much of the newest files is in quarantine.
 
-    `warnings` counts the kept rows that break a rule of that severity.
+    `warnings` counts the kept rows that break a rule of that severity; `loaded_until` is the newest
+    load that silver was brought to, as `watermark` gives it.
     """
 
     rows_read: int
@@ -33,6 +36,7 @@ class Refresh:
     rows_quarantined: int
     quarantined_percent: float
     warnings: dict[str, int] = field(default_factory=dict)
+    loaded_until: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         rows = f"{self.rows_read} rows read = {self.rows_kept} kept + {self.rows_quarantined} quarantined"
@@ -43,39 +47,42 @@ class Refresh:
         return "\n".join([rows, share, *warned])
 
 
+@dataclass(frozen=True)
+class Batch:
+    """The files that silver reads now, those that it has read before, and what that means for it."""
+
+    new: list[Revision]
+    known: list[Revision]
+    change: Change
+    is_first: bool
+
+    @property
+    def rows_read(self) -> int:
+        return sum(revision.rows_read for revision in self.new)
+
+    @property
+    def loaded_until(self) -> int:
+        """The newest of the loads, as `watermark` gives it."""
+        return max(revision.loaded_at for revision in self.new)
+
+
 def refresh(spark: SparkSession, schema: Schema) -> Refresh:
     """Bring silver and quarantine up to date with bronze.
 
     Reads only the loads after the watermark, which moves with silver's data in one commit. What is
     killed before that commit is done again, and doing a load again changes nothing. Raises LostRows.
     """
-    tables = Tables(spark, schema)
+    tables = Tables.create(spark, schema)
     since = watermark(spark, tables)
     unread = spark.table(tables.bronze).where(newer_than(since))
-    new, known = revisions(unread), revisions(spark.table(tables.revisions))
-    if not new:
-        release(spark, tables, live(known))
-        return Refresh(0, 0, 0, _quarantined_percent(spark, tables))
-    change = Change.of(known, new)
-    typed = unread.transform(with_types)
-    survey = Survey.of(typed, of_files(change.current))
-    checked = check(typed, survey)
-    counted = _record(checked, tables, change, new)
-    if not counted.rows_quarantined:
-        # What holds for all rows need not be found out again for each.
-        checked = checked.withColumn("is_valid", F.lit(True))
-    kept = checked.transform(valid).where(of_files(change.current))
-    put = newest(kept) if change.is_contested else kept
-    rows = changes(small(put) if since else put, tables, change)
-    rows = small(rows) if since else rows
-    if known or survey.exceeds:
-        held = spark.table(tables.silver).where(~of_files(change.outdated)) if since else None
-        withhold(rows, held, tables, change.present)
-    rows = settled(rows, tables, change.present)
-    _write(small(rows) if since else rows, tables, change, is_first=since is None)
-    _note_nothing(spark, tables, new)
-    release(spark, tables, change.present)
-    return _with_withheld(counted, spark, tables, change)
+    new, known = arrived(unread), recorded(spark.table(tables.revisions))
+    withheld = withheld_groups(spark, tables)
+    if new:
+        batch = Batch(new, known, Change.of(known, new), is_first=since is None)
+        return _bring(unread, batch, withheld, tables)
+    release(withheld, tables, live(known))
+    percent = quarantined_percent(known, spark.table(tables.quarantine))
+    return Refresh(0, 0, 0, percent, loaded_until=since)
 
 
 def watermark(spark: SparkSession, tables: Tables) -> int | None:
@@ -97,71 +104,93 @@ def newer_than(micros: int | None) -> Column:
     return F.col("_loaded_at") > F.timestamp_micros(F.lit(micros))
 
 
-def _record(checked: DataFrame, tables: Tables, change: Change, new: list[Revision]) -> Refresh:
-    """Write quarantine and revisions; raises LostRows unless each row that was read is accounted for."""
-    spark = checked.sparkSession
-    counts = {row["_content_hash"]: row.asDict() for row in _counts(checked).collect()}
-    read, kept, broken = (
-        sum(count[f"rows_{kind}"] for count in counts.values())
-        for kind in ("read", "kept", "quarantined")
-    )
+def _bring(unread: DataFrame, batch: Batch, withheld: Rows, tables: Tables) -> Refresh:
+    """Bring silver to the rows of a batch; `withheld` is what `withheld_groups` gives until now."""
+    change = batch.change
+    checked, survey = _checked(unread.transform(with_types), change)
+    verdict = Verdict.of(checked, survey)
+    _quarantine(checked, verdict, survey, batch, tables)
+    # What holds for all rows need not be found out again for each.
+    kept = valid(checked.withColumn("is_valid", F.lit(True)) if survey.is_clean else checked)
+    current = kept.where(of_files(change.current))
+    few = Rows if batch.is_first else small
+    put = few(newest(current) if change.is_contested else current)
+    rows = few(changes(put, tables, change))
+    if batch.known or survey.exceeds:
+        held = None if batch.is_first else _held(rows, tables, change)
+        withheld = withhold(rows.frame, held, withheld, tables, change.present)
+    if not withheld.is_empty:
+        rows = few(settled(rows.frame, withheld, tables, change.present))
+    _write(rows, verdict, batch, tables)
+    release(withheld, tables, change.present)
+    return _refreshed(verdict, batch, withheld, unread.sparkSession.table(tables.quarantine))
+
+
+def _checked(typed: DataFrame, change: Change) -> tuple[DataFrame, Survey]:
+    checked = check(typed)
+    survey = Survey.of(checked, of_files(change.current))
+    return check(typed, has_repeats=True) if survey.has_repeats else checked, survey
+
+
+def _quarantine(
+    checked: DataFrame, verdict: Verdict, survey: Survey, batch: Batch, tables: Tables
+) -> None:
+    """Write quarantine; raises LostRows unless each row that was read is accounted for."""
+    read, broken, rejected = batch.rows_read, verdict.broken, 0
     if broken:
         rows = checked.where(~F.col("is_valid")).select(*QUARANTINE.column_names)
-        append_rows(rows, tables.quarantine, change.new)
-    append_files(_as_rows(spark, new, counts), tables.revisions, change.new)
-    in_bronze = spark.table(tables.bronze).where(of_files(change.new)).count()
-    rejected = spark.table(tables.quarantine).where(of_files(change.new) & ~is_withheld()).count()
-    if read != in_bronze or read != kept + broken or broken > rejected:
+        append_rows(rows, tables.quarantine, batch.change.new)
+        quarantine = rows.sparkSession.table(tables.quarantine)
+        rejected = quarantine.where(of_files(batch.change.new) & ~is_withheld()).count()
+    if read != survey.rows or broken > rejected:
         raise LostRows(
-            f"Of {in_bronze} rows in bronze {read} were read, {kept} are valid and {rejected} are in "
-            f"quarantine, which should have {broken}: silver was left as it was. Run the job again."
+            f"Of {read} rows in bronze {survey.rows} were read, {survey.rows - broken} are valid and "
+            f"{rejected} are in quarantine, which should have {broken}: silver was left as it was. "
+            "Run the job again."
         )
-    warnings = {rule.name: sum(count[rule.name] for count in counts.values()) for rule in WARNINGS}
-    return Refresh(read, kept, broken, 0.0, {name: n for name, n in warnings.items() if n})
 
 
-def _with_withheld(
-    counted: Refresh, spark: SparkSession, tables: Tables, change: Change
-) -> Refresh:
-    """The numbers once the sums are judged: what they withhold of the new files is in quarantine too."""
-    quarantine = spark.table(tables.quarantine)
-    withheld = quarantine.where(of_files(change.new) & is_withheld()).count()
-    return replace(
-        counted,
-        rows_kept=counted.rows_kept - withheld,
-        rows_quarantined=counted.rows_quarantined + withheld,
-        quarantined_percent=_quarantined_percent(spark, tables),
-    )
+def _held(rows: Rows, tables: Tables, change: Change) -> DataFrame:
+    """What remains in silver of the entities and years that the rows concern."""
+    silver = rows.frame.sparkSession.table(tables.silver)
+    return silver.where(~of_files(change.outdated)).where(Span.of(rows, GROUP).condition(GROUP))
 
 
-def _quarantined_percent(spark: SparkSession, tables: Tables) -> float:
-    return quarantined_percent(spark.table(tables.revisions), spark.table(tables.quarantine))
+def _write(rows: Rows, verdict: Verdict, batch: Batch, tables: Tables) -> None:
+    """Record the new files, and bring silver to the rows."""
+    within = None if batch.is_first else Span.of(rows, KEY)
+    _record(rows.frame.sparkSession, verdict, batch, within, tables)
+    if within is None:
+        fill(rows.frame, tables.silver)
+    else:
+        change = batch.change
+        merge(rows.frame, tables.silver, change.outdated | change.beside, within)
+    _note_nothing(rows, batch, tables)
 
 
-def _counts(checked: DataFrame) -> DataFrame:
-    is_broken = ~F.col("is_valid")
-    return checked.groupBy("_content_hash").agg(
-        F.count("*").alias("rows_read"),
-        F.count_if(~is_broken).alias("rows_kept"),
-        F.count_if(is_broken).alias("rows_quarantined"),
-        *(F.count_if(~is_broken & breaks(rule)).alias(rule.name) for rule in WARNINGS),
-    )
-
-
-def _as_rows(
-    spark: SparkSession, new: list[Revision], counts: dict[str, dict[str, int]]
-) -> DataFrame:
-    """One row of the table of revisions for each file."""
-    columns = [name for name in REVISIONS.column_names if name.startswith("rows_")]
+def _record(
+    spark: SparkSession, verdict: Verdict, batch: Batch, within: Span | None, tables: Tables
+) -> None:
+    """Add the new files to the table of revisions, with the span of entities that gold has to compute anew."""
+    edges = (None, None) if within is None else within.edges.get("entity", (None, None))
+    is_in_gold = within is not None and not within.edges
+    recorded = {revision.content_hash for revision in batch.known}
     rows = [
         (
             *(revision.source, revision.source_file, revision.content_hash),
             *(revision.modified_at, revision.loaded_at),
-            *(counts[revision.content_hash][name] for name in columns),
-            False,
+            *verdict.counts(revision),
+            *(False, *edges, is_in_gold),
         )
-        for revision in new
+        for revision in batch.new
+        if revision.content_hash not in recorded
     ]
+    if rows:
+        append_files(_revision_rows(spark, rows), tables.revisions, batch.change.new)
+
+
+def _revision_rows(spark: SparkSession, rows: list[tuple[object, ...]]) -> DataFrame:
+    """Rows with the columns of the table of revisions, from tuples with times in microseconds."""
     types = {"TIMESTAMP": "BIGINT"}
     schema = ", ".join(f"{c.name} {types.get(c.type, c.type)}" for c in REVISIONS.columns)
     times = [column.name for column in REVISIONS.columns if column.type in types]
@@ -170,18 +199,37 @@ def _as_rows(
     )
 
 
-def _write(changes: DataFrame, tables: Tables, change: Change, is_first: bool) -> None:
-    if is_first:
-        fill(changes, tables.silver)
-    else:
-        merge(changes, tables.silver, change.outdated | change.beside)
-
-
-def _note_nothing(spark: SparkSession, tables: Tables, new: list[Revision]) -> None:
+def _note_nothing(rows: Rows, batch: Batch, tables: Tables) -> None:
     """Move the watermark where silver cannot: it has no row of the newest load, and needs none."""
-    newest_load = max(revision.loaded_at for revision in new)
-    if watermark(spark, tables) != newest_load:
+    spark = rows.frame.sparkSession
+    if _newest_put(rows, spark, tables) != batch.loaded_until:
         spark.sql(
             f"UPDATE {tables.revisions} SET leaves_nothing = true"
-            f" WHERE _loaded_at = timestamp_micros({newest_load})"
+            f" WHERE _loaded_at = timestamp_micros({batch.loaded_until})"
         )
+
+
+def _newest_put(rows: Rows, spark: SparkSession, tables: Tables) -> int | None:
+    if rows.table is None:
+        return watermark(spark, tables)
+    loaded_at = rows.table["_loaded_at"].cast(pa.int64()).to_pylist()
+    is_removed = rows.table["is_removed"].to_pylist()
+    return max(
+        (at for at, gone in zip(loaded_at, is_removed, strict=True) if not gone), default=None
+    )
+
+
+def _refreshed(verdict: Verdict, batch: Batch, withheld: Rows, quarantine: DataFrame) -> Refresh:
+    """The numbers once the sums are judged: what they withhold of the new files is in quarantine too."""
+    of_sums = 0
+    if not withheld.is_empty:
+        of_sums = quarantine.where(of_files(batch.change.new) & is_withheld()).count()
+    broken = verdict.broken + of_sums
+    return Refresh(
+        batch.rows_read,
+        batch.rows_read - broken,
+        broken,
+        quarantined_percent([*batch.known, *batch.new], quarantine),
+        {name: count for name, count in verdict.warnings.items() if count},
+        loaded_until=batch.loaded_until,
+    )

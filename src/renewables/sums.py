@@ -6,7 +6,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from renewables.newest import KEY
-from renewables.span import span
 
 GROUP = ("entity", "year")
 
@@ -26,8 +25,7 @@ def _others(rows: DataFrame, held: DataFrame) -> DataFrame:
     # Computed columns have no comments; Sail fails on a union of columns that have some with literal rows.
     columns = (F.coalesce(name, name).alias(name) for name in (*KEY, "percent"))
     return (
-        held.where(span(rows, GROUP))
-        .select(*columns)
+        held.select(*columns)
         .join(rows.select(*GROUP).distinct(), [*GROUP], "left_semi")
         .join(rows.select(*KEY), [*KEY], "left_anti")
     )

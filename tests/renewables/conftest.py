@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from local_workspace.sql.parameters import Parameter, bind
 from local_workspace.sql.script import split
-from renewables.schemas import BRONZE, Schema
+from renewables.gold import outdated
+from renewables.schemas import BRONZE, Schema, Tables
+from renewables.silver import watermark
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,11 +70,13 @@ def bronze_rows(spark: SparkSession) -> BronzeRows:
 
 @pytest.fixture
 def compute_gold_on() -> Callable[[SparkSession, Schema], DataFrame]:
-    """Runs sql/gold.sql in a session as the SQL warehouse does, and gives the table."""
+    """Runs sql/gold.sql in a session as the job and its SQL warehouse do, and gives the table."""
     script = split((ROOT / "sql" / "gold.sql").read_text())
 
     def compute(spark: SparkSession, schema: Schema) -> DataFrame:
-        parameters = {"catalog": Parameter(schema.catalog), "schema": Parameter(schema.name)}
+        part = outdated(spark, schema, watermark(spark, Tables.of(schema)))
+        values = {"catalog": schema.catalog, "schema": schema.name, **asdict(part)}
+        parameters = {name: Parameter(str(value)) for name, value in values.items()}
         for statement in script:
             spark.sql(bind(statement, parameters))
         return spark.table(schema.table("gold_shw_share"))

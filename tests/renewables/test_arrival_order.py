@@ -8,16 +8,17 @@ loads with several of them.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from renewables.append import append_files
+from renewables.gold import GOLD
 from renewables.rules import SUM_RULE
 from renewables.schemas import BRONZE, QUARANTINE, SILVER, Schema
 from renewables.silver import refresh
@@ -119,8 +120,12 @@ def load_files(spark: SparkSession, schema: Schema) -> Callable[[list[File], int
 
 
 def test_any_order_ends_in_the_same_tables(
-    spark: SparkSession, schema: Schema, load_files: Callable[[list[File], int], None]
+    spark: SparkSession,
+    schema: Schema,
+    load_files: Callable[[list[File], int], None],
+    compute_gold: Callable[[Schema], DataFrame],
 ) -> None:
+    """And gold, brought to some of the loads one by one, to the one that is computed at once."""
     all_histories = list(histories())
     for number in range(4):
         load_files(
@@ -133,6 +138,11 @@ def test_any_order_ends_in_the_same_tables(
             number,
         )
         refresh(spark, schema)
+        if number != 1:
+            gold = compute_gold(schema)
+    rows = Counter(gold.collect())
+    spark.sql(f"DROP TABLE {schema.table(GOLD)}")
+    assert rows == Counter(compute_gold(schema).collect())
     silver, quarantine = {}, set()
     for files, _ in all_histories:
         values, broken = expected(files)

@@ -7,15 +7,14 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from renewables.checks import Survey, check, valid, with_types
+from renewables.checks import Survey, Verdict, check, valid, with_types
 from renewables.schemas import QUARANTINE, SILVER
 
 BronzeRows = Callable[..., DataFrame]
 
 
 def checked(rows: DataFrame) -> DataFrame:
-    typed = rows.transform(with_types)
-    return check(typed, Survey.of(typed, F.lit(True)))
+    return check(rows.transform(with_types), has_repeats=True)
 
 
 def test_types_what_has_a_value_of_the_type(spark: SparkSession, bronze_rows: BronzeRows) -> None:
@@ -97,10 +96,27 @@ def test_surveys_what_needs_more_work(bronze_rows: BronzeRows) -> None:
     once = bronze_rows(chad, ("Chad", "TCD", "2021", "60"), ("", "", "x", "1"))
 
     def survey(rows: DataFrame, is_current: bool = True) -> Survey:
-        return Survey.of(rows.transform(with_types), F.lit(is_current))
+        return Survey.of(check(rows.transform(with_types)), F.lit(is_current))
 
-    assert survey(once) == Survey(has_repeats=False, exceeds=False)
+    none = {"percent is not reported": 0}
+    assert survey(once) == Survey(3, 1, none, has_repeats=False, exceeds=False)
     again = bronze_rows(chad, _content_hash="b")
-    assert survey(once.union(again), is_current=False) == Survey(has_repeats=True, exceeds=False)
+    repeated = Survey(4, 1, none, has_repeats=True, exceeds=False)
+    assert survey(once.union(again), is_current=False) == repeated
     solar = bronze_rows(chad, source="solar")
-    assert survey(once.union(solar)) == Survey(has_repeats=False, exceeds=True)
+    assert survey(once.union(solar)) == Survey(4, 1, none, has_repeats=False, exceeds=True)
+    silent = bronze_rows(("Chad", "TCD", "2022", ""), ("Mali", "MLI", "2022", None))
+    warned = {"percent is not reported": 2}
+    assert survey(silent) == Survey(2, 0, warned, has_repeats=False, exceeds=False)
+
+
+def test_a_verdict_counts_the_rows_of_each_file(bronze_rows: BronzeRows) -> None:
+    fine = bronze_rows(("Chad", "TCD", "2020", "60"), ("Chad", "TCD", "2021", ""))
+    twice = bronze_rows(*[("Mali", "MLI", "2020", "")] * 3, _content_hash="b")
+    for rows, verdict in (
+        (fine, Verdict({}, {"percent is not reported": 1})),
+        (fine.union(twice), Verdict({"aaaa": 0, "b": 2}, {"percent is not reported": 2})),
+    ):
+        survey = Survey.of(check(rows.transform(with_types)), F.lit(True))
+        assert Verdict.of(checked(rows), survey) == verdict
+        assert survey.is_clean == (not verdict.broken)

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from renewables.dictionary import gold, page
-from renewables.schemas import SILVER, TABLES, Schema, Table
+from renewables.schemas import TABLES, Schema, Table, Tables
 
 ROOT = Path(__file__).parents[2]
 GOLD_SQL = (ROOT / "sql" / "gold.sql").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_tables_have_these_columns_and_comments(
     table: Table,
 ) -> None:
     if table is GOLD:
-        schema.create(spark, SILVER)
+        Tables.create(spark, schema)
         compute_gold(schema)
     else:
         schema.create(spark, table)

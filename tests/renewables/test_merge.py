@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from renewables.merge import merge
 from renewables.newest import KEY
 from renewables.schemas import SILVER, Schema
-from renewables.span import span
+from renewables.small import Rows, small
+from renewables.span import Span
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -39,7 +42,7 @@ def test_replaces_what_known_files_say_and_leaves_what_another_refresh_put(
         gone.selectExpr("*", "true AS is_removed")
     )
     for _ in range(2):  # the second time changes nothing
-        merge(changes, silver, {"old"})
+        merge(changes, silver, {"old"}, Span.of(Rows(changes), KEY))
         held = spark.table(silver).select("entity", "_content_hash").collect()
         assert sorted(map(tuple, held)) == [
             ("Chad", "new"),
@@ -50,9 +53,12 @@ def test_replaces_what_known_files_say_and_leaves_what_another_refresh_put(
         ]
 
 
-def test_a_span_holds_its_rows_and_nothing_beyond(spark: SparkSession) -> None:
+@pytest.mark.parametrize("known", [small, Rows], ids=["few rows", "many rows"])
+def test_a_span_holds_its_rows_and_nothing_beyond(
+    spark: SparkSession, known: Callable[[DataFrame], Rows]
+) -> None:
     some = rows(spark, {"Chad": ("a", 1.0), "It's": ("a", 2.0)})
     others = rows(spark, dict.fromkeys(("Austria", "Chad", "Fiji", "Mali"), ("b", 1.0)))
-    within = others.where(span(some, KEY)).select("entity").collect()
+    within = others.where(Span.of(known(some), KEY).condition(KEY)).select("entity").collect()
     assert sorted(row["entity"] for row in within) == ["Chad", "Fiji"]
-    assert span(some.where("false"), KEY) == "false"
+    assert Span.of(known(some.where("false")), KEY).condition(KEY) == "false"

@@ -1,34 +1,21 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from renewables.errors import BadData
 from renewables.quality import main, quarantined_percent
+from renewables.revisions import Revision
 
 FILES = {
-    "hydro 1": ("hydro", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)),
-    "hydro 2": ("hydro", datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)),
-    "hydro 2 again": ("hydro", datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC)),
-    "wind": ("wind", datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)),
+    "hydro 1": ("hydro", 1, 1),
+    "hydro 2": ("hydro", 2, 1),
+    "hydro 2 again": ("hydro", 2, 2),
+    "wind": ("wind", 0, 1),
 }
-
-
-def tables(spark: SparkSession, counts: dict[str, tuple[int, int]]) -> tuple[DataFrame, DataFrame]:
-    """Revisions and quarantine with as many rows read and quarantined as `counts` says."""
-    revisions = [(name, *FILES[name], read) for name, (read, _) in counts.items()]
-    quarantine = [(name,) for name, (_, broken) in counts.items() for _ in range(broken)]
-    schema = (
-        "_content_hash STRING, source STRING, _source_modified_at TIMESTAMP, _loaded_at TIMESTAMP,"
-        " rows_read BIGINT"
-    )
-    return (
-        spark.createDataFrame(revisions, schema),
-        spark.createDataFrame(quarantine, "_content_hash STRING"),
-    )
+"""The source, and when the file changed there and was loaded."""
 
 
 @pytest.mark.parametrize(
@@ -47,7 +34,14 @@ def tables(spark: SparkSession, counts: dict[str, tuple[int, int]]) -> tuple[Dat
 def test_looks_at_the_newest_file_of_each_source(
     spark: SparkSession, counts: dict[str, tuple[int, int]], percent: float
 ) -> None:
-    assert quarantined_percent(*tables(spark, counts)) == percent
+    revisions = [
+        Revision(source, f"{source}.csv", name, modified_at, loaded_at, counts[name][0])
+        for name, (source, modified_at, loaded_at) in FILES.items()
+        if name in counts
+    ]
+    broken = [(name,) for name, (_, broken) in counts.items() for _ in range(broken)]
+    quarantine = spark.createDataFrame(broken, "_content_hash STRING")
+    assert quarantined_percent(revisions, quarantine) == percent
 
 
 def test_stops_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,10 @@ def test_the_watermark_moves_with_the_data(
     table = schema.table(SILVER)
     assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 0").count() == 0
     assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 1").count() == 1
-    assert silver.watermark(spark, Tables(spark, schema)) == day(1, month=2).timestamp() * 1_000_000
+    assert (
+        silver.watermark(spark, Tables.create(spark, schema))
+        == day(1, month=2).timestamp() * 1_000_000
+    )
 
 
 @pytest.mark.parametrize(
