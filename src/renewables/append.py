@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+
+MOST_LOOKUPS = 30
+"""Files that are looked up one by one; a plan for more of them would be too long."""
 
 
 def append_files(rows: DataFrame, table: str, content_hashes: Collection[str]) -> None:
@@ -26,8 +30,12 @@ def held_hashes(table: DataFrame, content_hashes: Collection[str]) -> list[str]:
     """Those of the content hashes that some row of the table has."""
     if not content_hashes:
         return []
-    rows = table.where(F.col("_content_hash").isin(sorted(content_hashes)))
-    return [row["_content_hash"] for row in rows.select("_content_hash").distinct().collect()]
+    rows = table.select("_content_hash").where(F.col("_content_hash").isin(sorted(content_hashes)))
+    if len(content_hashes) <= MOST_LOOKUPS:
+        # Of each the first row will do. Of all of them an engine reads every row.
+        each = (rows.where(F.col("_content_hash") == one).limit(1) for one in content_hashes)
+        rows = reduce(DataFrame.union, each)
+    return [row["_content_hash"] for row in rows.distinct().collect()]
 
 
 def _insert(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, StructField, StructType
 
 from renewables.checks import with_types
 from renewables.excess import candidates, is_withheld
@@ -19,6 +20,9 @@ from renewables.revisions import Revision, live, of_files
 from renewables.schemas import LINEAGE, SILVER, Tables
 from renewables.small import Rows, small
 from renewables.span import Span
+
+CHANGES = StructType([*SILVER.struct, StructField("is_removed", BooleanType())])
+"""What `changes` gives."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Change:
 def changes(valid: Rows, tables: Tables, change: Change) -> DataFrame:
     """The rows to put and to remove, one per key, from the valid rows of the current new files.
 
-    They have the columns of silver and `is_removed`.
+    They have the columns CHANGES, of silver and `is_removed`.
     """
     put = valid.frame
     held = _held(put.sparkSession, tables, change)
@@ -67,9 +71,9 @@ def changes(valid: Rows, tables: Tables, change: Change) -> DataFrame:
         put = _won(put, of_same.where(of_files(change.rivals)))
         held = held if change.outdated else of_same
     if change.rivals and change.outdated:
-        put = small(put).frame
+        put = small(put, SILVER.struct).frame
         put = put.unionByName(_restored(put, held.where(of_files(change.outdated)), tables, change))
-        put = small(put).frame
+        put = small(put, SILVER.struct).frame
     rows = put.withColumn("is_removed", F.lit(False))
     if not change.rivals and not change.outdated:
         return rows

@@ -11,15 +11,18 @@ from collections.abc import Collection
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from renewables.append import append_rows
 from renewables.checks import breaks, with_types
 from renewables.newest import newest
 from renewables.revisions import of_files
 from renewables.rules import SUM_RULE
-from renewables.schemas import LINEAGE, QUARANTINE, Tables
+from renewables.schemas import LINEAGE, QUARANTINE, SILVER, Tables
 from renewables.small import Rows, small
 from renewables.sums import GROUP, totals
+
+GROUPS = StructType([SILVER.struct[name] for name in GROUP])
 
 PLACE = ("_content_hash", "_position")
 """What tells one row of all files from another."""
@@ -33,7 +36,7 @@ def is_withheld() -> Column:
 def withheld_groups(spark: SparkSession, tables: Tables) -> Rows:
     """The entities and years of which quarantine has rows for the sum alone."""
     withheld = spark.table(tables.quarantine).where(is_withheld()).transform(with_types)
-    return small(withheld.select(*(f"typed.{name}" for name in GROUP)).distinct())
+    return small(withheld.select(*(f"typed.{name}" for name in GROUP)).distinct(), GROUPS)
 
 
 def withhold(
@@ -45,7 +48,8 @@ def withhold(
     has then, as `withheld_groups` does.
     """
     over = totals(changes.where("NOT is_removed"), held).where(breaks(SUM_RULE)).select(*GROUP)
-    groups = small(over if withheld.is_empty else over.unionByName(withheld.frame).distinct())
+    both = over if withheld.is_empty else over.unionByName(withheld.frame).distinct()
+    groups = small(both, GROUPS)
     if groups.is_empty:
         return groups
     rows = _judged(tables, groups, current).where("is_over")

@@ -6,6 +6,18 @@ from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from renewables.errors import OtherColumnType
 
@@ -21,6 +33,17 @@ class Column:
         return f"{self.name} {self.type} COMMENT {literal(self.comment)}"
 
 
+_TYPES: dict[str, DataType] = {
+    "STRING": StringType(),
+    "INT": IntegerType(),
+    "BIGINT": LongType(),
+    "DOUBLE": DoubleType(),
+    "TIMESTAMP": TimestampType(),
+    "BOOLEAN": BooleanType(),
+    "ARRAY<STRING>": ArrayType(StringType()),
+}
+
+
 @dataclass(frozen=True)
 class Table:
     name: str
@@ -31,6 +54,11 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def struct(self) -> StructType:
+        """Its columns, without their comments."""
+        return StructType([StructField(c.name, _TYPES[c.type]) for c in self.columns])
 
     def ddl(self, full_name: str) -> str:
         """CREATE TABLE IF NOT EXISTS for a table of this shape."""

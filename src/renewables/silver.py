@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from renewables.append import append_files, append_rows
-from renewables.changes import Change, changes
+from renewables.changes import CHANGES, Change, changes
 from renewables.checks import Survey, Verdict, check, valid, with_types
 from renewables.errors import LostRows
 from renewables.excess import is_withheld, release, settled, withheld_groups, withhold
@@ -17,7 +18,7 @@ from renewables.merge import fill, merge
 from renewables.newest import KEY, newest
 from renewables.quality import quarantined_percent
 from renewables.revisions import Revision, arrived, live, of_files, recorded
-from renewables.schemas import QUARANTINE, REVISIONS, Schema, Tables
+from renewables.schemas import QUARANTINE, REVISIONS, SILVER, Schema, Tables
 from renewables.small import Rows, small
 from renewables.span import Span
 from renewables.sums import GROUP
@@ -64,6 +65,10 @@ class Batch:
     def loaded_until(self) -> int:
         """The newest of the loads, as `watermark` gives it."""
         return max(revision.loaded_at for revision in self.new)
+
+    def few(self, rows: DataFrame, schema: StructType) -> Rows:
+        """What may be few rows; the first batch has nothing to compare them with, and need not know."""
+        return Rows(rows) if self.is_first else small(rows, schema)
 
 
 def refresh(spark: SparkSession, schema: Schema) -> Refresh:
@@ -113,14 +118,13 @@ def _bring(unread: DataFrame, batch: Batch, withheld: Rows, tables: Tables) -> R
     # What holds for all rows need not be found out again for each.
     kept = valid(checked.withColumn("is_valid", F.lit(True)) if survey.is_clean else checked)
     current = kept.where(of_files(change.current))
-    few = Rows if batch.is_first else small
-    put = few(newest(current) if change.is_contested else current)
-    rows = few(changes(put, tables, change))
+    put = batch.few(newest(current) if change.is_contested else current, SILVER.struct)
+    rows = batch.few(changes(put, tables, change), CHANGES)
     if batch.known or survey.exceeds:
         held = None if batch.is_first else _held(rows, tables, change)
         withheld = withhold(rows.frame, held, withheld, tables, change.present)
     if not withheld.is_empty:
-        rows = few(settled(rows.frame, withheld, tables, change.present))
+        rows = batch.few(settled(rows.frame, withheld, tables, change.present), CHANGES)
     _write(rows, verdict, batch, tables)
     release(withheld, tables, change.present)
     return _refreshed(verdict, batch, withheld, unread.sparkSession.table(tables.quarantine))

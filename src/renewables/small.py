@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 MOST_ROWS = 10_000
 
@@ -22,14 +23,15 @@ class Rows:
         return self.frame.isEmpty() if self.table is None else not self.table.num_rows
 
 
-def small(rows: DataFrame) -> Rows:
+def small(rows: DataFrame, schema: StructType) -> Rows:
     """The rows as literals, so that no engine computes them again at each use; unchanged where there are many.
 
-    Many would be a burden for this process' memory, and computing them is not what takes the time then.
-    Caching would do the same, but Databricks' serverless compute has none:
+    They get the columns of the schema; to name it spares asking the engine. Many rows would be a burden
+    for this process' memory, and computing them is not what takes the time then. Caching would do the
+    same, but Databricks' serverless compute has none:
     https://docs.databricks.com/compute/serverless/limitations
     """
-    table = rows.limit(MOST_ROWS + 1).toArrow()
+    table = rows.to(schema).limit(MOST_ROWS + 1).toArrow()
     if table.num_rows > MOST_ROWS:
         return Rows(rows)
     if not table.num_rows:

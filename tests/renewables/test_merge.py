@@ -53,7 +53,9 @@ def test_replaces_what_known_files_say_and_leaves_what_another_refresh_put(
         ]
 
 
-@pytest.mark.parametrize("known", [small, Rows], ids=["few rows", "many rows"])
+@pytest.mark.parametrize(
+    "known", [lambda rows: small(rows, SILVER.struct), Rows], ids=["few rows", "many rows"]
+)
 def test_a_span_holds_its_rows_and_nothing_beyond(
     spark: SparkSession, known: Callable[[DataFrame], Rows]
 ) -> None:
