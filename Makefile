@@ -5,6 +5,8 @@ SOURCE ?=
 COUNTRIES ?=
 TARGET ?= local
 PYTEST ?=
+# Two tests at a time; PYTEST="-n 0 …" makes it one, as a bare `pytest` does.
+PARALLEL := -n 2 --dist worksteal
 export SOURCE COUNTRIES
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
@@ -32,10 +34,10 @@ deploy: setup ## deploy the bundle: TARGET=local|dev|staging|prod
 
 test: setup ## the tests, the end-to-end run through a real Airflow among them
 	@cd airflow && $(UV) run --no-sync pytest --quiet
-	@$(UV) run --no-sync pytest --ignore tests/airflow $(PYTEST)
+	@$(UV) run --no-sync pytest --ignore tests/airflow $(PARALLEL) $(PYTEST)
 
 scenarios: setup ## what happens when Airflow, the network or the workspace fail: minutes, also run by CI
-	@$(UV) run --no-sync pytest tests/airflow $(PYTEST)
+	@$(UV) run --no-sync pytest tests/airflow $(PARALLEL) $(PYTEST)
 
 cli-check: setup ## the Databricks CLI on PATH against a fresh workspace [RECORD=1: what it sends becomes tests]
 	@PYTHONPATH=tests:tests/local_workspace $(UV) run --no-sync python -m cli.check $(if $(RECORD),--record)

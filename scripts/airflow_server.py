@@ -184,8 +184,10 @@ class Airflow:
         if TEMPLATE.exists() and stamp.exists() and stamp.read_text() == wanted:
             return
         TEMPLATE.parent.mkdir(parents=True, exist_ok=True)
-        TEMPLATE.unlink(missing_ok=True)
-        env = {**self._env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{TEMPLATE}"}
+        # Another process may copy the template, or make it too.
+        made = TEMPLATE.with_suffix(f".{os.getpid()}")
+        made.unlink(missing_ok=True)
+        env = {**self._env, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{made}"}
         done = subprocess.run(
             [_executable(), "db", "migrate"],
             env=env,
@@ -198,6 +200,7 @@ class Airflow:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(done.stdout + done.stderr)
             raise SetupError(f"Airflow's database could not be made (log: {log}).")
+        made.replace(TEMPLATE)
         stamp.write_text(wanted)
 
 

@@ -236,7 +236,7 @@ def test_the_workspace_is_killed_and_restarted_in_the_middle_of_a_run(bench: Ben
 def test_a_repair_from_outside_is_faster(bench: Bench) -> None:
     job = bench.job()
     bench.fault(task="second")
-    bench.fault(endpoint=REPAIR, delay_seconds=2)
+    bench.fault(endpoint=REPAIR, delay_seconds=5)
     dag_run = bench.trigger(job)
     until(lambda: bench.faults() == [], "the operator's request, which is held up")
     bench.client.jobs.repair_run(job.run_id, rerun_all_failed_tasks=True)

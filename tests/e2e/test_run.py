@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.airflow_bench import INGEST, Airflow, DagRun, until
 from support.launcher import ROOT, Start, free_port, processes_of
 
 from local_workspace.client import connect
@@ -41,22 +42,15 @@ def test_a_task_that_fails_once_is_repaired_and_the_dag_is_green(start: Start, s
     client = connect(StateDir(state))
     client.api_client.do("POST", "/api/local/faults", body={"task": "load"})
 
-    sys.path.insert(0, str(ROOT / "scripts"))
-    from airflow_server import Airflow
-
     airflow = Airflow(int(airflow_url.rsplit(":", 1)[1]))
     airflow.password = password
     assert airflow._logged_in()
-    dag_run = airflow.trigger("renewables_ingest")
-    while airflow.dag_run("renewables_ingest", dag_run)["state"] not in ("success", "failed"):
-        assert up.poll() is None
-
-    states = airflow.task_states("renewables_ingest", dag_run)
-    assert states == {"run": "failed", "repair": "success", "published": "success"}
+    dag_run = DagRun(airflow, INGEST, airflow.trigger(INGEST))
+    assert dag_run.end() == {"run": "failed", "repair": "success", "published": "success"}
     job_runs: Any = client.api_client.do(
         "GET", "/api/2.2/jobs/runs/list", query={"expand_tasks": "true"}
     )
-    repaired = next(r for r in job_runs["runs"] if _airflow_run_id(r) == dag_run)
+    repaired = next(r for r in job_runs["runs"] if _airflow_run_id(r) == dag_run.run_id)
     history = client.jobs.get_run(repaired["run_id"], include_history=True).repair_history or []
     assert [item.type.value for item in history if item.type] == ["ORIGINAL", "REPAIR"]
     assert sorted(task["task_key"] for task in repaired["tasks"]) == [
@@ -114,8 +108,7 @@ def test_nothing_survives_when_the_launcher_is_killed(start: Start, state: Path)
     assert children
     run.kill()
     run.communicate(timeout=60)
-    while processes_of(state):
-        pass
+    until(lambda: not processes_of(state), "the end of what it has started")
 
 
 def test_sql_says_when_no_workspace_runs(state: Path) -> None:

@@ -94,7 +94,7 @@ def task(key: str, *after: str, **settings: Any) -> dict[str, Any]:
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), timeout=30))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(scenario(), timeout=60))  # type: ignore[arg-type]
 
 
 def check(key: str, *after: str, left: str = "1") -> dict[str, Any]:

@@ -17,7 +17,7 @@ def refused(kind: type[DatabricksError], code: str, message: str, call: Callable
     assert (refusal.value.error_code, str(refusal.value)) == (code, message)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"The condition was not met within {seconds} s."

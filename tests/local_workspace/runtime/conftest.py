@@ -32,7 +32,7 @@ sys.stdin.read()
 """
 """Sail with its memory catalog: each session has tables of its own."""
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 
 @dataclass
