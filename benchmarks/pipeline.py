@@ -33,19 +33,18 @@ SOURCES = ("hydro", "solar", "wind")
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds per step, and the peak of the process that ran them."""
+    """Of each run the seconds per step, and the peak of the process of all of them."""
 
-    full: dict[str, float]
-    revised: dict[str, float]
+    runs: list[dict[str, float]]
     megabytes: float
 
     @property
     def seconds(self) -> float:
-        return sum(self.full.values())
+        return sum(self.runs[0].values())
 
     @property
     def revised_percent(self) -> float:
-        return 100 * sum(self.revised.values()) / self.seconds
+        return 100 * sum(self.runs[1].values()) / self.seconds
 
 
 def generate(
@@ -66,12 +65,12 @@ def generate(
         csv.write_csv(table, folder / f"share-electricity-{source}.csv", options)
 
 
-def measure(name: str, remote: str, catalog: str, full: Path, revised: Path) -> Result:
-    """Runs the pipeline in a process of its own, and prints what it took."""
-    command = [sys.executable, str(HERE / "_pipeline.py"), remote, catalog, full, revised]
+def measure(name: str, remote: str, catalog: str, *folders: Path) -> Result:
+    """Runs the pipeline on one folder after the other in a process of its own, and prints what it took."""
+    command = [sys.executable, str(HERE / "_pipeline.py"), remote, catalog, *folders]
     result = Result(**json.loads(_output(command)))
-    print(f"{name}: {result.seconds:.1f} s {_shown(result.full)}", flush=True)
-    print(f"{name}, a revised file of 0.1 %: {_shown(result.revised)}", flush=True)
+    for folder, run in zip(folders, result.runs, strict=True):
+        print(f"{name}, {folder.name}: {sum(run.values()):.1f} s {_shown(run)}", flush=True)
     return result
 
 
@@ -101,9 +100,14 @@ def main() -> None:
         polars = polars_seconds(full, Path(folder, "polars"))
         with sail_server(Path(folder, "state")) as remote:
             sail = measure("Sail", remote, "main", full, revised)
+        with sail_server(Path(folder, "small")) as remote:
+            small = measure("Sail", remote, "main", revised)
         verdict("whole pipeline on Sail / one Polars pass", sail.seconds / polars, "x", most=2.5)
         verdict("revised file of 0.1 % / full load", sail.revised_percent, "%", most=5)
         verdict("memory of the task's process", sail.megabytes, "MB", most=500)
+        verdict(
+            "the same / with 0.1 % of the rows", sail.megabytes / small.megabytes, "x", most=1.3
+        )
         if not given.no_spark:
             compare_with_spark(sail, full, revised)
 
@@ -119,6 +123,7 @@ def compare_with_spark(sail: Result, full: Path, revised: Path) -> None:
     verdict(
         "whole pipeline on Spark + Delta / on Sail", spark.seconds / sail.seconds, "x", least=10
     )
+    verdict("revised file of 0.1 % / full load, on Spark", spark.revised_percent, "%", most=5)
 
 
 def _output(command: list[Any]) -> str:

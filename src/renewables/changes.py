@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, StructField, StructType
 
@@ -18,8 +18,8 @@ from renewables.excess import candidates, is_withheld
 from renewables.newest import KEY, SERIES, newest
 from renewables.revisions import Revision, live, of_files
 from renewables.schemas import LINEAGE, SILVER, Tables
-from renewables.small import Rows, small
 from renewables.span import Span
+from renewables.staging import Staging
 
 CHANGES = StructType([*SILVER.struct, StructField("is_removed", BooleanType())])
 """What `changes` gives."""
@@ -46,6 +46,11 @@ class Change:
         """All files that are what their addresses say now."""
         return self.current | self.beside
 
+    @property
+    def is_current(self) -> Column:
+        """Whether a row of a new file is of a current one."""
+        return F.lit(True) if self.current == self.new else of_files(self.current)
+
     @classmethod
     def of(cls, known: list[Revision], new: list[Revision]) -> Change:
         present = live([*known, *new])
@@ -59,25 +64,28 @@ class Change:
         return cls(new_hashes, present & new_hashes, outdated, beside, rivals, is_contested)
 
 
-def changes(valid: Rows, tables: Tables, change: Change) -> DataFrame:
+def changes(valid: DataFrame, tables: Tables, change: Change, kept: Staging) -> DataFrame:
     """The rows to put and to remove, one per key, from the valid rows of the current new files.
 
     They have the columns CHANGES, of silver and `is_removed`.
     """
-    put = valid.frame
-    held = _held(put.sparkSession, tables, change)
+    if not change.rivals and not change.outdated:
+        return valid.withColumn("is_removed", F.lit(False))
+    put = kept.keep(valid, SILVER.struct)
+    held = _held(valid.sparkSession, tables, change)
     if change.rivals:
-        of_same = held.where(Span.of(valid, SERIES).condition(SERIES))
-        put = _won(put, of_same.where(of_files(change.rivals)))
+        of_same = held.where(Span.of(put, SERIES).condition(SERIES))
+        won = _won(put.frame, of_same.where(of_files(change.rivals)))
+        put = kept.keep(won, SILVER.struct)
         held = held if change.outdated else of_same
     if change.rivals and change.outdated:
-        put = small(put, SILVER.struct).frame
-        put = put.unionByName(_restored(put, held.where(of_files(change.outdated)), tables, change))
-        put = small(put, SILVER.struct).frame
-    rows = put.withColumn("is_removed", F.lit(False))
-    if not change.rivals and not change.outdated:
-        return rows
-    return rows.unionByName(_superseded(held, put, change).withColumn("is_removed", F.lit(True)))
+        gone = held.where(of_files(change.outdated))
+        restored = _restored(put.frame, gone, tables, change)
+        put = kept.keep(put.frame.unionByName(restored), SILVER.struct)
+    superseded = _superseded(held, put.frame, change)
+    return put.frame.withColumn("is_removed", F.lit(False)).unionByName(
+        superseded.withColumn("is_removed", F.lit(True))
+    )
 
 
 def _superseded(held: DataFrame, put: DataFrame, change: Change) -> DataFrame:

@@ -19,7 +19,7 @@ from renewables.newest import newest
 from renewables.revisions import of_files
 from renewables.rules import SUM_RULE
 from renewables.schemas import LINEAGE, QUARANTINE, SILVER, Tables
-from renewables.small import Rows, small
+from renewables.staging import Rows, Staging
 from renewables.sums import GROUP, totals
 
 GROUPS = StructType([SILVER.struct[name] for name in GROUP])
@@ -33,14 +33,19 @@ def is_withheld() -> Column:
     return F.col("reasons") == F.array(F.lit(SUM_RULE.name))
 
 
-def withheld_groups(spark: SparkSession, tables: Tables) -> Rows:
+def withheld_groups(tables: Tables, kept: Staging) -> Rows:
     """The entities and years of which quarantine has rows for the sum alone."""
-    withheld = spark.table(tables.quarantine).where(is_withheld()).transform(with_types)
-    return small(withheld.select(*(f"typed.{name}" for name in GROUP)).distinct(), GROUPS)
+    withheld = kept.spark.table(tables.quarantine).where(is_withheld()).transform(with_types)
+    return kept.keep(withheld.select(*(f"typed.{name}" for name in GROUP)).distinct(), GROUPS)
 
 
 def withhold(
-    changes: DataFrame, held: DataFrame | None, withheld: Rows, tables: Tables, current: set[str]
+    changes: DataFrame,
+    held: DataFrame | None,
+    withheld: Rows,
+    tables: Tables,
+    current: set[str],
+    kept: Staging,
 ) -> Rows:
     """Put into quarantine all current values of an entity and year that changes bring over the limit.
 
@@ -49,12 +54,12 @@ def withhold(
     """
     over = totals(changes.where("NOT is_removed"), held).where(breaks(SUM_RULE)).select(*GROUP)
     both = over if withheld.is_empty else over.unionByName(withheld.frame).distinct()
-    groups = small(both, GROUPS)
+    groups = kept.keep(both, GROUPS)
     if groups.is_empty:
         return groups
     rows = _judged(tables, groups, current).where("is_over")
     append_rows(rows.transform(_rejected), tables.quarantine, current)
-    return withheld_groups(changes.sparkSession, tables)
+    return withheld_groups(tables, kept)
 
 
 def settled(changes: DataFrame, groups: Rows, tables: Tables, current: set[str]) -> DataFrame:

@@ -174,7 +174,11 @@ class Schema:
     def table(self, table: Table | str) -> str:
         """The full name of a table in this schema, quoted for SQL."""
         name = table if isinstance(table, str) else table.name
-        return ".".join(_quoted(part) for part in (self.catalog, self.name, name))
+        return f"{self.full_name}.{_quoted(name)}"
+
+    @property
+    def full_name(self) -> str:
+        return f"{_quoted(self.catalog)}.{_quoted(self.name)}"
 
     def create(self, spark: SparkSession, table: Table) -> str:
         """The full name of a table that is created if it does not exist, and gets the columns that it lacks.

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from renewables.append import append_files, append_rows
 from renewables.changes import CHANGES, Change, changes
-from renewables.checks import Survey, Verdict, check, valid, with_types
+from renewables.checks import check, valid, with_types
 from renewables.errors import LostRows
 from renewables.excess import is_withheld, release, settled, withheld_groups, withhold
 from renewables.merge import fill, merge
 from renewables.newest import KEY, newest
 from renewables.quality import quarantined_percent
 from renewables.revisions import Revision, arrived, live, of_files, recorded
-from renewables.schemas import QUARANTINE, REVISIONS, SILVER, Schema, Tables
-from renewables.small import Rows, small
+from renewables.schemas import QUARANTINE, REVISIONS, Schema, Tables
 from renewables.span import Span
+from renewables.staging import Rows, Staging, staging
 from renewables.sums import GROUP
+from renewables.survey import Survey, Verdict
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,6 @@ class Batch:
         """The newest of the loads, as `watermark` gives it."""
         return max(revision.loaded_at for revision in self.new)
 
-    def few(self, rows: DataFrame, schema: StructType) -> Rows:
-        """What may be few rows; the first batch has nothing to compare them with, and need not know."""
-        return Rows(rows) if self.is_first else small(rows, schema)
-
 
 def refresh(spark: SparkSession, schema: Schema) -> Refresh:
     """Bring silver and quarantine up to date with bronze.
@@ -81,11 +77,12 @@ def refresh(spark: SparkSession, schema: Schema) -> Refresh:
     since = watermark(spark, tables)
     unread = spark.table(tables.bronze).where(newer_than(since))
     new, known = arrived(unread), recorded(spark.table(tables.revisions))
-    withheld = withheld_groups(spark, tables)
-    if new:
-        batch = Batch(new, known, Change.of(known, new), is_first=since is None)
-        return _bring(unread, batch, withheld, tables)
-    release(withheld, tables, live(known))
+    with staging(spark, schema) as kept:
+        withheld = withheld_groups(tables, kept)
+        if new:
+            batch = Batch(new, known, Change.of(known, new), is_first=since is None)
+            return _bring(unread, batch, withheld, tables, kept)
+        release(withheld, tables, live(known))
     percent = quarantined_percent(known, spark.table(tables.quarantine))
     return Refresh(0, 0, 0, percent, loaded_until=since)
 
@@ -109,22 +106,27 @@ def newer_than(micros: int | None) -> Column:
     return F.col("_loaded_at") > F.timestamp_micros(F.lit(micros))
 
 
-def _bring(unread: DataFrame, batch: Batch, withheld: Rows, tables: Tables) -> Refresh:
+def _bring(
+    unread: DataFrame, batch: Batch, withheld: Rows, tables: Tables, kept: Staging
+) -> Refresh:
     """Bring silver to the rows of a batch; `withheld` is what `withheld_groups` gives until now."""
     change = batch.change
     checked, survey = _checked(unread.transform(with_types), change)
     verdict = Verdict.of(checked, survey)
     _quarantine(checked, verdict, survey, batch, tables)
-    # What holds for all rows need not be found out again for each.
-    kept = valid(checked.withColumn("is_valid", F.lit(True)) if survey.is_clean else checked)
-    current = kept.where(of_files(change.current))
-    put = batch.few(newest(current) if change.is_contested else current, SILVER.struct)
-    rows = batch.few(changes(put, tables, change), CHANGES)
-    if batch.known or survey.exceeds:
+    if survey.is_clean:
+        # What holds for all rows need not be found out again for each.
+        checked = checked.withColumn("is_valid", F.lit(True))
+    current = valid(checked).where(change.is_current)
+    put = newest(current) if change.is_contested else current
+    found = changes(put, tables, change, kept)
+    rows = Rows(found)
+    if not batch.is_first or batch.known or survey.exceeds:
+        rows = kept.keep(found, CHANGES)
         held = None if batch.is_first else _held(rows, tables, change)
-        withheld = withhold(rows.frame, held, withheld, tables, change.present)
+        withheld = withhold(rows.frame, held, withheld, tables, change.present, kept)
     if not withheld.is_empty:
-        rows = batch.few(settled(rows.frame, withheld, tables, change.present), CHANGES)
+        rows = kept.keep(settled(rows.frame, withheld, tables, change.present), CHANGES)
     _write(rows, verdict, batch, tables)
     release(withheld, tables, change.present)
     return _refreshed(verdict, batch, withheld, unread.sparkSession.table(tables.quarantine))
@@ -132,7 +134,7 @@ def _bring(unread: DataFrame, batch: Batch, withheld: Rows, tables: Tables) -> R
 
 def _checked(typed: DataFrame, change: Change) -> tuple[DataFrame, Survey]:
     checked = check(typed)
-    survey = Survey.of(checked, of_files(change.current))
+    survey = Survey.of(checked, change.is_current)
     return check(typed, has_repeats=True) if survey.has_repeats else checked, survey
 
 
@@ -168,7 +170,7 @@ def _write(rows: Rows, verdict: Verdict, batch: Batch, tables: Tables) -> None:
         fill(rows.frame, tables.silver)
     else:
         change = batch.change
-        merge(rows.frame, tables.silver, change.outdated | change.beside, within)
+        merge(rows, tables.silver, change.outdated | change.beside, within)
     _note_nothing(rows, batch, tables)
 
 

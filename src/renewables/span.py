@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from renewables.schemas import literal
-from renewables.small import Rows
+from renewables.staging import Rows
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from renewables.gold import GOLD
 from renewables.rules import SUM_RULE
 from renewables.schemas import BRONZE, QUARANTINE, SILVER, Schema
 from renewables.silver import refresh
+from renewables.staging import MOST_ROWS
 
 Key = tuple[str, int, str]
 
@@ -119,13 +120,17 @@ def load_files(spark: SparkSession, schema: Schema) -> Callable[[list[File], int
     return load
 
 
+@pytest.mark.parametrize("most_rows", [MOST_ROWS, 0], ids=["few rows", "many rows"])
 def test_any_order_ends_in_the_same_tables(
     spark: SparkSession,
     schema: Schema,
     load_files: Callable[[list[File], int], None],
     compute_gold: Callable[[Schema], DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    most_rows: int,
 ) -> None:
     """And gold, brought to some of the loads one by one, to the one that is computed at once."""
+    monkeypatch.setattr("renewables.staging.MOST_ROWS", most_rows)
     all_histories = list(histories())
     for number in range(4):
         load_files(

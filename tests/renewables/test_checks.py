@@ -7,8 +7,9 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from renewables.checks import Survey, Verdict, check, valid, with_types
+from renewables.checks import check, valid, with_types
 from renewables.schemas import QUARANTINE, SILVER
+from renewables.survey import Survey, Verdict
 
 BronzeRows = Callable[..., DataFrame]
 

@@ -126,7 +126,7 @@ def killed(function: Callable[..., None], is_done: bool) -> Callable[..., None]:
 def test_many_stay_with_the_engine(
     arrive: Arrive, chad: ReadChad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("renewables.small.MOST_ROWS", 0)
+    monkeypatch.setattr("renewables.staging.MOST_ROWS", 0)
     arrive(hydro="60", solar="70")
     assert chad() == ({}, {"hydro 0", "solar 0"})
     arrive(solar="7")

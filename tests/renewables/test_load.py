@@ -15,7 +15,7 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from renewables.append import append_files
+from renewables.append import append_files, held_hashes
 from renewables.errors import UnfitFile
 from renewables.inspection import inspect
 from renewables.landing import LandedFile, landed_files, record
@@ -235,3 +235,14 @@ def in_threads[T](function: Callable[[int], T], count: int) -> list[T]:
     """What `function` returns for 0, 1 ... in as many threads at once."""
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(function, range(count)))
+
+
+@pytest.mark.parametrize("most_lookups", [0, 30])
+def test_finds_what_a_table_holds_one_by_one_or_all_at_once(
+    bronze_rows: Callable[..., DataFrame], monkeypatch: pytest.MonkeyPatch, most_lookups: int
+) -> None:
+    monkeypatch.setattr("renewables.append.MOST_LOOKUPS", most_lookups)
+    row = ("Chad", "TCD", "2020", "1")
+    table = bronze_rows(row, row, _content_hash="a").union(bronze_rows(row, _content_hash="b"))
+    assert sorted(held_hashes(table, {"a", "b", "c"})) == ["a", "b"]
+    assert held_hashes(table, {"c"}) == held_hashes(table, []) == []
