@@ -29,15 +29,16 @@ CHANGES = StructType([*SILVER.struct, StructField("is_removed", BooleanType())])
 class Change:
     """Content hashes: `new` files are read now, `current` ones of them are what their addresses say now.
 
-    `outdated` files are older revisions that silver may have; `beside` are present and not new;
-    `rivals` are those of them that report on the source of a new or an outdated one. `is_contested`:
-    several current ones report on the same source.
+    `outdated` files are older revisions that silver may have; `beside` are present and not new.
+    `sources` are what new and outdated files report on, and `rivals` those beside that do so too.
+    `is_contested`: several current ones report on the same source.
     """
 
     new: set[str]
     current: set[str]
     outdated: set[str]
     beside: set[str]
+    sources: set[str]
     rivals: set[str]
     is_contested: bool
 
@@ -61,7 +62,8 @@ class Change:
         rivals = {r.content_hash for r in known if r.source in sources} & beside
         current = [r for r in new if r.content_hash in present]
         is_contested = len({r.source for r in current}) < len(current)
-        return cls(new_hashes, present & new_hashes, outdated, beside, rivals, is_contested)
+        current_hashes = present & new_hashes
+        return cls(new_hashes, current_hashes, outdated, beside, sources, rivals, is_contested)
 
 
 def changes(valid: DataFrame, tables: Tables, change: Change, kept: Staging) -> DataFrame:
@@ -70,7 +72,7 @@ def changes(valid: DataFrame, tables: Tables, change: Change, kept: Staging) -> 
     They have the columns CHANGES, of silver and `is_removed`.
     """
     if not change.rivals and not change.outdated:
-        return valid.withColumn("is_removed", F.lit(False))
+        return as_put(valid)
     put = kept.keep(valid, SILVER.struct)
     held = _held(valid.sparkSession, tables, change)
     if change.rivals:
@@ -83,9 +85,12 @@ def changes(valid: DataFrame, tables: Tables, change: Change, kept: Staging) -> 
         restored = _restored(put.frame, gone, tables, change)
         put = kept.keep(put.frame.unionByName(restored), SILVER.struct)
     superseded = _superseded(held, put.frame, change)
-    return put.frame.withColumn("is_removed", F.lit(False)).unionByName(
-        superseded.withColumn("is_removed", F.lit(True))
-    )
+    return as_put(put.frame).unionByName(superseded.withColumn("is_removed", F.lit(True)))
+
+
+def as_put(rows: DataFrame) -> DataFrame:
+    """The rows as changes that put each of them."""
+    return rows.withColumn("is_removed", F.lit(False))
 
 
 def _superseded(held: DataFrame, put: DataFrame, change: Change) -> DataFrame:

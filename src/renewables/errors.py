@@ -53,6 +53,10 @@ class LostRows(PipelineError):
     """Rows that were read are neither in silver nor in quarantine."""
 
 
+class OtherRefresh(PipelineError):
+    """Another refresh has brought files to silver meanwhile."""
+
+
 class BadData(PipelineError):
     """More rows break a rule than the bundle allows."""
 

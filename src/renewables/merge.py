@@ -1,4 +1,4 @@
-"""Bringing silver to new rows in one commit, at a cost that follows the new rows."""
+"""Bringing silver to new rows in one commit, at a cost that follows them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from renewables.span import Span
 from renewables.staging import Rows
 
 
-def fill(changes: DataFrame, silver: str) -> None:
-    """Put the changes into an empty table.
-
-    Overwriting conflicts with another refresh at the same time, as MERGE does.
-    """
+def replace(rows: DataFrame, silver: str, sources: Collection[str]) -> None:
+    """Put the rows in place of all that silver has of these sources."""
     # It goes by position, and a table that was created long ago has its newer columns last.
-    columns = ", ".join(changes.sparkSession.table(silver).columns)
-    changes.sparkSession.sql(
-        f"INSERT OVERWRITE {silver} SELECT {columns} FROM {{new}} AS new WHERE NOT is_removed",
-        new=changes,
+    columns = ", ".join(rows.sparkSession.table(silver).columns)
+    rows.sparkSession.sql(
+        f"INSERT INTO {silver} REPLACE WHERE source IN ({', '.join(map(literal, sorted(sources)))})"
+        f" SELECT {columns} FROM {{new}} AS new",
+        new=rows,
     )
 
 

@@ -9,11 +9,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from renewables.append import append_files, append_rows
-from renewables.changes import CHANGES, Change, changes
+from renewables.changes import CHANGES, Change, as_put, changes
 from renewables.checks import check, valid, with_types
-from renewables.errors import LostRows
+from renewables.errors import LostRows, OtherRefresh
 from renewables.excess import is_withheld, release, settled, withheld_groups, withhold
-from renewables.merge import fill, merge
+from renewables.merge import merge, replace
 from renewables.newest import KEY, newest
 from renewables.quality import quarantined_percent
 from renewables.revisions import Revision, arrived, live, of_files, recorded
@@ -55,7 +55,6 @@ class Batch:
     new: list[Revision]
     known: list[Revision]
     change: Change
-    is_first: bool
 
     @property
     def rows_read(self) -> int:
@@ -80,7 +79,7 @@ def refresh(spark: SparkSession, schema: Schema) -> Refresh:
     with staging(spark, schema) as kept:
         withheld = withheld_groups(tables, kept)
         if new:
-            batch = Batch(new, known, Change.of(known, new), is_first=since is None)
+            batch = Batch(new, known, Change.of(known, new))
             return _bring(unread, batch, withheld, tables, kept)
         release(withheld, tables, live(known))
     percent = quarantined_percent(known, spark.table(tables.quarantine))
@@ -119,15 +118,18 @@ def _bring(
         checked = checked.withColumn("is_valid", F.lit(True))
     current = valid(checked).where(change.is_current)
     put = newest(current) if change.is_contested else current
-    found = changes(put, tables, change, kept)
+    found = changes(put, tables, change, kept) if change.rivals else as_put(put)
     rows = Rows(found)
-    if not batch.is_first or batch.known or survey.exceeds:
+    if change.beside or survey.exceeds or not withheld.is_empty:
         rows = kept.keep(found, CHANGES)
-        held = None if batch.is_first else _held(rows, tables, change)
+        held = _held(rows, tables, change) if change.beside else None
         withheld = withhold(rows.frame, held, withheld, tables, change.present, kept)
+    is_whole = not change.rivals and (withheld.is_empty or not change.beside)
     if not withheld.is_empty:
-        rows = kept.keep(settled(rows.frame, withheld, tables, change.present), CHANGES)
-    _write(rows, verdict, batch, tables)
+        # Other sources may lose or get back what they say on the same entity and year.
+        found = rows.frame if is_whole or change.rivals else changes(put, tables, change, kept)
+        rows = kept.keep(settled(found, withheld, tables, change.present), CHANGES)
+    _write(rows, is_whole, verdict, batch, tables)
     release(withheld, tables, change.present)
     return _refreshed(verdict, batch, withheld, unread.sparkSession.table(tables.quarantine))
 
@@ -162,16 +164,27 @@ def _held(rows: Rows, tables: Tables, change: Change) -> DataFrame:
     return silver.where(~of_files(change.outdated)).where(Span.of(rows, GROUP).condition(GROUP))
 
 
-def _write(rows: Rows, verdict: Verdict, batch: Batch, tables: Tables) -> None:
-    """Record the new files, and bring silver to the rows."""
-    within = None if batch.is_first else Span.of(rows, KEY)
-    _record(rows.frame.sparkSession, verdict, batch, within, tables)
+def _write(rows: Rows, is_whole: bool, verdict: Verdict, batch: Batch, tables: Tables) -> None:
+    """Record the new files, and bring silver to the rows; if `is_whole`, they are all of their sources."""
+    spark, change = rows.frame.sparkSession, batch.change
+    within = None if is_whole else Span.of(rows, KEY)
+    _record(spark, verdict, batch, within, tables)
     if within is None:
-        fill(rows.frame, tables.silver)
+        _refuse_others(recorded(spark.table(tables.revisions)), batch)
+        replace(rows.frame.where("NOT is_removed"), tables.silver, change.sources)
     else:
-        change = batch.change
         merge(rows, tables.silver, change.outdated | change.beside, within)
     _note_nothing(rows, batch, tables)
+
+
+def _refuse_others(revisions: list[Revision], batch: Batch) -> None:
+    """Raises OtherRefresh if another refresh has recorded files meanwhile, whose rows would be replaced."""
+    ours = {revision.content_hash for revision in [*batch.known, *batch.new]}
+    if others := sorted(r.source_file for r in revisions if r.content_hash not in ours):
+        raise OtherRefresh(
+            f"Another refresh brings {', '.join(others)} to silver at the same time: silver was left "
+            "as it was. Run the job again."
+        )
 
 
 def _record(
@@ -180,7 +193,7 @@ def _record(
     """Add the new files to the table of revisions, with the span of entities that gold has to compute anew."""
     edges = (None, None) if within is None else within.edges.get("entity", (None, None))
     is_in_gold = within is not None and not within.edges
-    recorded = {revision.content_hash for revision in batch.known}
+    known = {revision.content_hash for revision in batch.known}
     rows = [
         (
             *(revision.source, revision.source_file, revision.content_hash),
@@ -189,7 +202,7 @@ def _record(
             *(False, *edges, is_in_gold),
         )
         for revision in batch.new
-        if revision.content_hash not in recorded
+        if revision.content_hash not in known
     ]
     if rows:
         append_files(_revision_rows(spark, rows), tables.revisions, batch.change.new)

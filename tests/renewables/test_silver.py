@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 
 from renewables import silver
 from renewables.append import append_files
-from renewables.errors import LostRows
+from renewables.errors import LostRows, OtherRefresh
 from renewables.schemas import BRONZE, QUARANTINE, REVISIONS, SILVER, Schema, Tables
 from renewables.silver import Refresh, refresh
 
@@ -229,6 +230,39 @@ def test_lost_rows_stop_the_run(
     ):
         arrive({CHAD: "1", MALI: "x"})
     assert values() == {}
+
+
+def test_two_refreshes_at_once_lose_nothing(
+    spark: SparkSession,
+    schema: Schema,
+    arrive: Arrive,
+    values: ReadValues,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that would replace all of hydro sees that another has read more files than it knows of."""
+    arrive({CHAD: "1"})
+    check = silver._quarantine
+
+    def overtaken(*args: Any) -> None:
+        check(*args)
+        monkeypatch.undo()
+        arrive({MALI: "3"}, "b.csv")
+
+    monkeypatch.setattr(silver, "_quarantine", overtaken)
+    with pytest.raises(OtherRefresh, match=r"^Another refresh brings b\.csv to silver"):
+        arrive({CHAD: "2"}, modified=2)
+    assert values() == {CHAD: 2.0, MALI: 3.0}
+    assert refresh(spark, schema).rows_read == 0
+
+
+def test_a_revision_of_all_files_of_a_source_replaces_its_rows(
+    spark: SparkSession, schema: Schema, arrive: Arrive
+) -> None:
+    arrive({CHAD: "1", MALI: "2"})
+    arrive({MALI: "9"}, "s.csv", source="solar")
+    arrive({MALI: "3"}, modified=2)
+    rows = spark.table(schema.table(SILVER)).select("entity", "source", "percent").collect()
+    assert {tuple(row) for row in rows} == {("Mali", "solar", 9.0), ("Mali", "hydro", 3.0)}
 
 
 def killed(*_: object, **__: object) -> None:
