@@ -200,14 +200,14 @@ def test_starting_can_be_given_up(tmp_path: Path) -> None:
         processes = TaskProcesses(StateDir(tmp_path), preload=())
         starting = asyncio.create_task(processes.start())
         await asyncio.sleep(0)
-        while not (children := psutil.Process().children()) or children[-1] in before:
+        while not (started := set(psutil.Process().children()) - before):
             await asyncio.sleep(0.005)
         starting.cancel()
         await asyncio.wait([starting])
-        assert is_gone(children[-1].pid)
+        assert all(is_gone(child.pid) for child in started)
         await processes.stop()
 
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     asyncio.run(give_up())
 
 
