@@ -23,8 +23,8 @@ from renewables.discover import discover
 from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
-from renewables.schemas import Schema, Tables
-from renewables.silver import refresh, watermark
+from renewables.schemas import Schema
+from renewables.silver import refresh
 
 
 def main(remote: str, catalog: str, *folders: str) -> None:
@@ -45,7 +45,7 @@ def run(spark: SparkSession, schema: Schema, source: str, landing: Path) -> dict
         "extract": lambda: extract_all(source, landing),
         "load": lambda: load(spark, landed_files(landing), schema, "1"),
         "silver": lambda: refresh(spark, schema),
-        "gold": lambda: compute_gold(spark, schema, sql),
+        "gold": lambda: gold.compute(spark, schema, sql, gold.outdated(spark, schema)),
     }
     return {name: _seconds(step) for name, step in steps.items()}
 
@@ -54,11 +54,6 @@ def extract_all(source: str, landing: Path) -> None:
     """Three files at once, as the job's for-each has it."""
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda file: extract(file, landing), discover(source)))
-
-
-def compute_gold(spark: SparkSession, schema: Schema, sql: str) -> None:
-    until = watermark(spark, Tables.of(schema))
-    gold.compute(spark, schema, sql, gold.outdated(spark, schema, until))
 
 
 def _seconds(step: Callable[[], object]) -> float:

@@ -19,7 +19,7 @@ schema = Schema(dbutils.widgets.get("catalog"), dbutils.widgets.get("schema"))
 result = refresh(spark, schema)
 for name in ("quarantined_percent", "rows_read", "rows_quarantined"):
     dbutils.jobs.taskValues.set(name, getattr(result, name))
-for name, value in vars(outdated(spark, schema, result.loaded_until)).items():
+for name, value in vars(outdated(spark, schema)).items():
     dbutils.jobs.taskValues.set(name, value)
 
 # COMMAND ----------

@@ -27,8 +27,8 @@ from renewables.extract import extract
 from renewables.landing import landed_files
 from renewables.load import load
 from renewables.report import Report, overview, report
-from renewables.schemas import Schema, Tables
-from renewables.silver import refresh, watermark
+from renewables.schemas import Schema
+from renewables.silver import refresh
 
 EXAMPLES = """
 the local workspace (`make workspace` in another shell; its engine is Sail):
@@ -188,9 +188,8 @@ def _gold(given: argparse.Namespace) -> str:
             f"{given.sql} cannot be read ({error.strerror}): run this in a checkout, or give --sql."
         ) from error
     spark, schema = _session(given), _schema(given)
-    part = gold.outdated(spark, schema, watermark(spark, Tables.of(schema)))
-    table = gold.compute(spark, schema, sql, part)
-    return f"{table.count()} rows in {_schema(given).table(gold.GOLD)}"
+    table = gold.compute(spark, schema, sql, gold.outdated(spark, schema))
+    return f"{table.count()} rows in {schema.table(gold.GOLD)}"
 
 
 def _report(given: argparse.Namespace) -> str:

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from renewables.errors import UnboundParameter
-from renewables.schemas import REVISIONS, Schema, literal
-from renewables.silver import newer_than
+from renewables.schemas import REVISIONS, Schema, Tables, literal
+from renewables.silver import newer_than, watermark
 
 GOLD = "gold_shw_share"
 GOLD_SQL = Path(__file__).parents[2] / "sql" / "gold.sql"
@@ -37,13 +37,13 @@ class Outdated:
     loaded_until: int
 
 
-def outdated(spark: SparkSession, schema: Schema, loaded_until: int | None) -> Outdated:
-    """What gold has to compute anew now that silver was brought to that load, and to none where it is None.
+def outdated(spark: SparkSession, schema: Schema) -> Outdated:
+    """What gold has to compute anew to say what silver says now.
 
     It is what the loads changed that gold was not brought to, be it that a run failed, or that `check`
     stopped it: all if there is no gold yet, or if nothing is known of one of them.
     """
-    until = loaded_until or 0
+    until = watermark(spark, Tables.of(schema)) or 0
     if not spark.catalog.tableExists(schema.table(GOLD)):
         return Outdated(FIRST, LAST, until)
     is_waiting = ~newer_than(until) & ~F.coalesce("is_in_gold", F.lit(False))

@@ -28,8 +28,7 @@ from renewables.survey import Survey, Verdict
 class Refresh:
     """What became of the rows that a refresh read, and how much of the newest files is in quarantine.
 
-    `warnings` counts the kept rows that break a rule of that severity; `loaded_until` is the newest
-    load that silver was brought to, as `watermark` gives it.
+    `warnings` counts the kept rows that break a rule of that severity.
     """
 
     rows_read: int
@@ -37,7 +36,6 @@ class Refresh:
     rows_quarantined: int
     quarantined_percent: float
     warnings: dict[str, int] = field(default_factory=dict)
-    loaded_until: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         rows = f"{self.rows_read} rows read = {self.rows_kept} kept + {self.rows_quarantined} quarantined"
@@ -83,7 +81,7 @@ def refresh(spark: SparkSession, schema: Schema) -> Refresh:
             return _bring(unread, batch, withheld, tables, kept)
         release(withheld, tables, live(known))
     percent = quarantined_percent(known, spark.table(tables.quarantine))
-    return Refresh(0, 0, 0, percent, loaded_until=since)
+    return Refresh(0, 0, 0, percent)
 
 
 def watermark(spark: SparkSession, tables: Tables) -> int | None:
@@ -250,5 +248,4 @@ def _refreshed(verdict: Verdict, batch: Batch, withheld: Rows, quarantine: DataF
         broken,
         quarantined_percent([*batch.known, *batch.new], quarantine),
         {name: count for name, count in verdict.warnings.items() if count},
-        loaded_until=batch.loaded_until,
     )

@@ -15,8 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from local_workspace.sql.parameters import Parameter, bind
 from local_workspace.sql.script import split
 from renewables.gold import outdated
-from renewables.schemas import BRONZE, Schema, Tables
-from renewables.silver import watermark
+from renewables.schemas import BRONZE, Schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,8 +73,8 @@ def compute_gold_on() -> Callable[[SparkSession, Schema], DataFrame]:
     script = split((ROOT / "sql" / "gold.sql").read_text())
 
     def compute(spark: SparkSession, schema: Schema) -> DataFrame:
-        part = outdated(spark, schema, watermark(spark, Tables.of(schema)))
-        values = {"catalog": schema.catalog, "schema": schema.name, **asdict(part)}
+        part = asdict(outdated(spark, schema))
+        values = {"catalog": schema.catalog, "schema": schema.name, **part}
         parameters = {name: Parameter(str(value)) for name, value in values.items()}
         for statement in script:
             spark.sql(bind(statement, parameters))

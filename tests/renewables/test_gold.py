@@ -13,7 +13,7 @@ from renewables.append import append_files
 from renewables.errors import UnboundParameter
 from renewables.gold import FIRST, GOLD_SQL, LAST, Outdated, outdated, statements
 from renewables.schemas import BRONZE, LINEAGE, SILVER, Schema, Tables
-from renewables.silver import refresh, watermark
+from renewables.silver import refresh
 
 BronzeRows = Callable[..., DataFrame]
 ComputeGold = Callable[[Schema], DataFrame]
@@ -113,7 +113,7 @@ def test_computes_what_changed(
     spark: SparkSession, schema: Schema, silver: Silver, compute_gold: ComputeGold
 ) -> None:
     def part() -> tuple[str, str]:
-        now = outdated(spark, schema, watermark(spark, Tables.of(schema)))
+        now = outdated(spark, schema)
         return now.first_entity, now.last_entity
 
     Tables.create(spark, schema)
@@ -134,7 +134,7 @@ def stopped_gold(spark: SparkSession, schema: Schema) -> Callable[[int], None]:
     """Runs only so many statements of gold.sql."""
 
     def run(most: int) -> None:
-        part = outdated(spark, schema, watermark(spark, Tables.of(schema)))
+        part = outdated(spark, schema)
         for statement in statements(GOLD_SQL.read_text(encoding="utf-8"), schema, part)[:most]:
             spark.sql(statement)
 
