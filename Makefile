@@ -8,6 +8,8 @@ PYTEST ?=
 # Two tests at a time; PYTEST="-n 0 …" makes it one, as a bare `pytest` does.
 PARALLEL := -n 2 --dist worksteal
 export SOURCE COUNTRIES
+# Each of many processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
 
@@ -33,8 +35,7 @@ deploy: setup ## deploy the bundle: TARGET=local|dev|staging|prod
 	@$(PYTHON) scripts/deploy.py $(TARGET)
 
 test: setup ## the tests, the end-to-end run through a real Airflow among them
-	@cd airflow && $(UV) run --no-sync pytest --quiet
-	@$(UV) run --no-sync pytest --ignore tests/airflow $(PARALLEL) $(PYTEST)
+	@$(PYTHON) scripts/tests.py --ignore tests/airflow $(PARALLEL) $(PYTEST)
 
 scenarios: setup ## what happens when Airflow, the network or the workspace fail: minutes, also run by CI
 	@$(UV) run --no-sync pytest tests/airflow $(PARALLEL) $(PYTEST)
