@@ -13,6 +13,8 @@ import pytest
 from support.launcher import ROOT
 from support.workspace_process import WorkspaceProcess, workspace_process
 
+from local_workspace.statement import rows_of
+
 LocalWorkspace = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -61,7 +63,9 @@ def failure(workspace: WorkspaceProcess, finished: subprocess.CompletedProcess[s
     return next(error for error in reversed(errors) if error)
 
 
-def test_both_jobs_fill_the_tables(local_workspace: LocalWorkspace) -> None:
+def test_both_jobs_fill_the_tables(
+    local_workspace: LocalWorkspace, workspace: WorkspaceProcess
+) -> None:
     for job in ("ingest", "transform"):
         finished = local_workspace("run", job)
         assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -69,6 +73,9 @@ def test_both_jobs_fill_the_tables(local_workspace: LocalWorkspace) -> None:
     rows = json.loads(local_workspace("sql", query, "--json").stdout)
     assert len(rows) > 10
     assert set(rows[0]) == {"entity", "year", "shw_percent"}
+    counts = "SELECT count(*), count(DISTINCT entity, year) FROM main.renewables.gold_shw_share"
+    ((all_rows, keys),) = rows_of(workspace.client(), counts)[1]
+    assert all_rows == keys
 
 
 def test_a_source_without_csvs(

@@ -2,113 +2,106 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import pytest
-from support.airflow_bench import INGEST, Airflow, DagRun, until
+from scripted import scripted_workspace
+from serving import Switchboard, serving
+from support.airflow_bench import INGEST
 from support.launcher import ROOT, Start, free_port, processes_of
+from support.waiting import PATIENCE, wait_until
 
 from local_workspace.client import connect
 from local_workspace.settings import StateDir
-from local_workspace.statement import rows_of
 
 OWID = ROOT.parent / "shared" / "data" / "owid"
+SOURCE = str(OWID) if OWID.exists() else ""
+"""The real files where they are beside the project, else the bundle's own."""
 
 
-@pytest.mark.skipif(not OWID.exists(), reason="the OWID files are not beside the project")
-def test_run_on_the_real_files(start: Start, state: Path) -> None:
-    run = start("run", SOURCE=str(OWID), COUNTRIES="Switzerland,World")
-    out, err = run.communicate(timeout=240)
+def test_run_repairs_what_fails_and_shows_the_result(start: Start, state: Path) -> None:
+    """All that a whole run has to show, in one Airflow."""
+    run = start("run", SOURCE=SOURCE, COUNTRIES="Switzerland,World")
+    _read_until(run, "workspace +http")
+    connect(StateDir(state)).api_client.do("POST", "/api/local/faults", body={"task": "load"})
 
+    second = start("run", LOCAL_WORKSPACE_PORT=str(free_port()))
+    _, refusal = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 1
+    assert f"Another `make run` or `make up` (process {run.pid}) uses this folder" in refusal
+
+    out, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, out + err
     assert re.search(r"^Switzerland +\d{4} ", out, re.MULTILINE), out
     charts = state / "mounts" / "Volumes" / "main" / "renewables" / "reports"
     names = sorted(path.name for path in charts.glob("*.png"))
     assert names == ["shw_CHE.png", "shw_OWID_WRL.png", "shw_overview.png"]
     assert processes_of(state) == []
+    repaired = {"run": "failed", "repair": "success", "published": "success"}
+    assert repaired in _ended_dag_runs(state)
+    assert (["ORIGINAL", "REPAIR"], ["discover", "extract", "load", "load"]) in _ended_runs(state)
 
 
-def test_a_task_that_fails_once_is_repaired_and_the_dag_is_green(start: Start, state: Path) -> None:
-    up = start("up")
-    airflow_url, password = _until_up(up)
-    client = connect(StateDir(state))
-    client.api_client.do("POST", "/api/local/faults", body={"task": "load"})
-
-    airflow = Airflow(int(airflow_url.rsplit(":", 1)[1]))
-    airflow.password = password
-    assert airflow._logged_in()
-    dag_run = DagRun(airflow, INGEST, airflow.trigger(INGEST))
-    assert dag_run.end() == {"run": "failed", "repair": "success", "published": "success"}
-    job_runs: Any = client.api_client.do(
-        "GET", "/api/2.2/jobs/runs/list", query={"expand_tasks": "true"}
-    )
-    repaired = next(r for r in job_runs["runs"] if _airflow_run_id(r) == dag_run.run_id)
-    history = client.jobs.get_run(repaired["run_id"], include_history=True).repair_history or []
-    assert [item.type.value for item in history if item.type] == ["ORIGINAL", "REPAIR"]
-    assert sorted(task["task_key"] for task in repaired["tasks"]) == [
-        "discover",
-        "extract",
-        "load",
-        "load",
+def _ended_dag_runs(state: Path) -> list[dict[str, str]]:
+    """The task states of ingest's DAG runs, of which the schedule may have started one too."""
+    query = "SELECT run_id, task_id, state FROM task_instance WHERE dag_id = ?"
+    with closing(sqlite3.connect(state / "airflow" / "airflow.db")) as database:
+        rows = database.execute(query, (INGEST,)).fetchall()
+    return [
+        {task: task_state for run, task, task_state in rows if run == run_id}
+        for run_id in {row[0] for row in rows}
     ]
-    _, rows = rows_of(
-        client, "SELECT count(*), count(DISTINCT entity, year) FROM main.renewables.gold_shw_share"
-    )
-    assert rows[0][0] == rows[0][1] != "0"
 
-    up.send_signal(signal.SIGINT)
-    up.communicate(timeout=60)
-    assert up.returncode == 130
-    assert processes_of(state) == []
+
+def _ended_runs(state: Path) -> list[tuple[list[str], list[str]]]:
+    """The repair history and the tasks of each run of ingest."""
+    board = Switchboard()
+    with serving(board) as board.url, scripted_workspace(board, state) as kept:
+        listed = kept.get("runs/list")["runs"]
+        ids = [run["run_id"] for run in listed if run["run_name"] == INGEST]
+        runs = [kept.get("runs/get", run_id=run_id, include_history="true") for run_id in ids]
+    return [
+        (
+            [item["type"] for item in run["repair_history"]],
+            sorted(task["task_key"] for task in run["tasks"]),
+        )
+        for run in runs
+    ]
 
 
 def test_a_port_in_use_is_named(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         run = start("run", LOCAL_WORKSPACE_PORT=port)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert f"Port {port} is in use. Free it, or choose another with LOCAL_WORKSPACE_PORT." in err
 
 
-def test_a_second_run_is_refused_and_the_first_is_stopped_at_any_moment(
-    start: Start, state: Path
-) -> None:
-    first = start("run")
-    assert first.stdout is not None
-    for line in first.stdout:
-        if "deploy" in line:
-            break
-    second = start("run", LOCAL_WORKSPACE_PORT=str(free_port()))
-    _, err = second.communicate(timeout=60)
-    assert second.returncode == 1
-    assert f"Another `make run` or `make up` (process {first.pid}) uses this folder" in err
-
-    first.send_signal(signal.SIGINT)
-    first.communicate(timeout=60)
-    assert first.returncode == 130
+def test_it_is_stopped_at_any_moment(start: Start, state: Path) -> None:
+    run = start("up")
+    _read_until(run, "deploy")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
     assert processes_of(state) == []
 
 
 def test_nothing_survives_when_the_launcher_is_killed(start: Start, state: Path) -> None:
     run = start("run")
-    assert run.stdout is not None
-    for line in run.stdout:
-        if "deploy" in line:
-            break
+    _read_until(run, "deploy")
     children = [process for process in processes_of(state) if process]
     assert children
     run.kill()
-    run.communicate(timeout=60)
-    until(lambda: not processes_of(state), "the end of what it has started")
+    run.communicate(timeout=PATIENCE)
+    wait_until(lambda: not processes_of(state), "the end of what it has started")
 
 
 def test_sql_says_when_no_workspace_runs(state: Path) -> None:
@@ -119,18 +112,12 @@ def test_sql_says_when_no_workspace_runs(state: Path) -> None:
     assert f"No local workspace runs on {state}. Start one with `make workspace`" in done.stderr
 
 
-def _until_up(up: subprocess.Popen[str]) -> tuple[str, str]:
-    """Airflow's address and password, printed when both DAGs have succeeded."""
-    assert up.stdout is not None
+def _read_until(run: subprocess.Popen[str], pattern: str) -> None:
+    """Read what it prints up to a line with the pattern."""
+    assert run.stdout is not None
     seen = []
-    for line in up.stdout:
+    for line in run.stdout:
         seen.append(line)
-        found = re.match(r"Airflow +(\S+) +\(user admin, password (\S+)\)", line)
-        if found:
-            return found[1], found[2]
-    raise AssertionError("".join(seen) + (up.stderr.read() if up.stderr else ""))
-
-
-def _airflow_run_id(run: dict[str, Any]) -> str:
-    parameters = {p["name"]: p.get("value", "") for p in run.get("job_parameters", ())}
-    return str(parameters.get("airflow_run_id", json.dumps(None)))
+        if re.search(pattern, line):
+            return
+    raise AssertionError("".join(seen) + (run.stderr.read() if run.stderr else ""))
