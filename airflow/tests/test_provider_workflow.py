@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from airflow.providers.databricks.operators.databricks import (
 )
 from airflow.providers.databricks.operators.databricks_workflow import DatabricksWorkflowTaskGroup
 from airflow.sdk import DAG
+from support.waiting import wait_until
 
 from dag_runner import WITHOUT_MODES, DagRunner
 from databricks_repair import DatabricksRepairRunOperator
@@ -120,6 +120,5 @@ def _repair(workspace: Workspace, run_id: int, tasks: list[str]) -> Any:
         "overriding_parameters": hook.get_run(run_id).get("overriding_parameters"),
     }
     hook.repair_run(body)
-    while "result_state" not in (state := workspace.run(run_id)["state"]):
-        time.sleep(0.02)
-    return state
+    wait_until(lambda: "result_state" in workspace.run(run_id)["state"], f"the end of run {run_id}")
+    return workspace.run(run_id)["state"]

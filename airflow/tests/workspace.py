@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -54,7 +54,13 @@ class Workspace:
 
     def rows(self, statement: str) -> list[list[str]]:
         body = {"statement": statement, "warehouse_id": WAREHOUSE_ID, "wait_timeout": "50s"}
-        answer = self.call("POST", "2.0/sql/statements", body)
+        statement_id = self.call("POST", "2.0/sql/statements", body)["statement_id"]
+
+        def ended() -> Any:
+            answer = self.call("GET", f"2.0/sql/statements/{statement_id}")
+            return None if answer["status"]["state"] in ("PENDING", "RUNNING") else answer
+
+        answer = wait_until(ended, f"the end of {statement}")
         assert answer["status"]["state"] == "SUCCEEDED", answer["status"]
         return list(answer["result"].get("data_array", []))
 
@@ -74,7 +80,7 @@ class Workspace:
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
         answer = requests.request(
-            method, f"{self.host}{path}", headers=headers, timeout=60, **arguments
+            method, f"{self.host}{path}", headers=headers, timeout=PATIENCE, **arguments
         )
         if not answer.ok:
             raise RefusedByWorkspaceError(f"{method} {path}: {answer.text}")
@@ -97,15 +103,16 @@ def serve_workspace(state: Path) -> Iterator[Workspace]:
 
 
 def _answering(state: Path, process: subprocess.Popen[bytes]) -> Workspace:
-    while process.poll() is None:
-        time.sleep(0.02)
+    def answering() -> Workspace | None:
+        assert process.poll() is None, (state / "server.log").read_text()
         try:
             workspace = Workspace(**_address(state / "workspace.env"))
             workspace.call("GET", "2.0/preview/scim/v2/Me")
         except (FileNotFoundError, requests.ConnectionError):
-            continue
+            return None
         return workspace
-    raise AssertionError((state / "server.log").read_text())
+
+    return wait_until(answering, "the workspace's answer")
 
 
 def _address(file: Path) -> dict[str, str]:

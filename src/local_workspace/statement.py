@@ -14,7 +14,9 @@ Rows = list[list[str | None]]
 _UNDER_WAY = ("PENDING", "RUNNING")
 
 
-def rows_of(client: WorkspaceClient, statement: str) -> tuple[list[str], Rows]:
+def rows_of(
+    client: WorkspaceClient, statement: str, catalog: str | None = None
+) -> tuple[list[str], Rows]:
     """Column names and all rows; every value is text or None. LocalWorkspaceError with the statement's error.
 
     Raw JSON, since the SDK's types take NULL for a text.
@@ -22,6 +24,8 @@ def rows_of(client: WorkspaceClient, statement: str) -> tuple[list[str], Rows]:
     api = client.api_client
     warehouse = next(iter(client.warehouses.list()))
     body = {"statement": statement, "warehouse_id": warehouse.id, "wait_timeout": "50s"}
+    if catalog:
+        body["catalog"] = catalog
     answer: Any = api.do("POST", STATEMENTS, body=body)
     path = f"{STATEMENTS}/{answer['statement_id']}"
     while answer["status"]["state"] in _UNDER_WAY:

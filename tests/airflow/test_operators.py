@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 
-from support.airflow_bench import GATES, STATEMENTS, WORKFLOW, Bench, SmallJob, until
+from support.airflow_bench import GATES, STATEMENTS, WORKFLOW, Bench, SmallJob
+from support.waiting import wait_until
 
 from local_workspace.statement import rows_of
 
@@ -42,7 +43,9 @@ def test_statements_whose_tasks_a_person_ends_are_cancelled(bench: Bench) -> Non
         dag_run.until_polled(task)
         statement = dag_run.xcom(task, "statement_id")
         dag_run.fail(task)
-        until(lambda name=statement: bench.statement_state(name) == "CANCELED", f"{task}'s end")
+        wait_until(
+            lambda name=statement: bench.statement_state(name) == "CANCELED", f"{task}'s end"
+        )
     assert dag_run.end() == {"waiting": "failed", "deferred": "failed"}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import psutil
-from support.airflow_bench import INGEST, TRANSFORM, Bench, SmallJob, kill_tree, until
+from support.airflow_bench import INGEST, TRANSFORM, Bench, SmallJob, kill_tree
+from support.waiting import wait_until
 
 from local_workspace.statement import rows_of
 
@@ -82,13 +83,13 @@ def test_a_task_that_fails_for_good_until_a_person_clears_repair(bench: Bench) -
     assert dag_run.end() == LOST
     assert job.repairs() == 2
     failed = f"DAG run {dag_run.run_id} of {INGEST} failed: task_failure"
-    until(lambda: failed in bench.callback_log(), "the alert")
+    wait_until(lambda: failed in bench.callback_log(), "the alert")
     assert "Gave up after 2 repairs" in dag_run.log("repair")
     assert "Task second failed (user_code): InjectedFault" in dag_run.log("repair")
     assert job.rows() == ["first"]
 
     dag_run.clear("repair")
-    until(lambda: job.repairs() == 3, "a third repair")
+    wait_until(lambda: job.repairs() == 3, "a third repair")
     assert dag_run.end() == REPAIRED
     assert did_everything_once(job)
 
@@ -98,7 +99,7 @@ def test_a_cleared_run_now_starts_a_new_run(bench: Bench) -> None:
     dag_run = bench.trigger(job)
     assert dag_run.end() == GREEN
     dag_run.clear("run")
-    until(lambda: len(job.runs()) == 2, "a second run")
+    wait_until(lambda: len(job.runs()) == 2, "a second run")
     assert dag_run.end() == GREEN
     assert job.rows() == ["first", "first", "second", "second"]
 
@@ -179,7 +180,7 @@ def test_the_triggerer_is_killed_while_waiting(bench: Bench) -> None:
     dag_run.until(run="deferred")
     bench.kill("triggerer")
     job.open_gate()
-    until(lambda: job.result() == "SUCCESS", "the end of the run")
+    wait_until(lambda: job.result() == "SUCCESS", "the end of the run")
     assert dag_run.states()["run"] == "deferred"
     bench.airflow.start_component("triggerer")
     assert dag_run.end() == GREEN
@@ -207,7 +208,7 @@ def busy_worker(bench: Bench) -> psutil.Process:
             if "LocalExecutor" in " ".join(process.cmdline()) and process.children()
         ]
 
-    (worker,) = until(lambda: len(found := busy()) == 1 and found, "a single busy worker")
+    (worker,) = wait_until(lambda: len(found := busy()) == 1 and found, "a single busy worker")
     return worker
 
 
@@ -238,7 +239,7 @@ def test_a_repair_from_outside_is_faster(bench: Bench) -> None:
     bench.fault(task="second")
     bench.fault(endpoint=REPAIR, delay_seconds=5)
     dag_run = bench.trigger(job)
-    until(lambda: bench.faults() == [], "the operator's request, which is held up")
+    wait_until(lambda: bench.faults() == [], "the operator's request, which is held up")
     bench.client.jobs.repair_run(job.run_id, rerun_all_failed_tasks=True)
     assert dag_run.end() == REPAIRED
     assert "is being repaired by somebody else" in dag_run.log("repair")
@@ -270,7 +271,7 @@ def test_a_run_that_is_skipped_because_another_is_active(bench: Bench) -> None:
     assert "Not repaired, because of not_started" in dag_run.log("repair")
     assert len(job.runs()) == 2
     job.open_gate()
-    until(lambda: job.rows() == ["first", "second"], "the other run's end")
+    wait_until(lambda: job.rows() == ["first", "second"], "the other run's end")
 
 
 def test_a_job_id_that_the_variable_does_not_name(bench: Bench) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 from cli.recording import TYPES, Exchange, Recorded, body_of
+from support.waiting import wait_until
 
-POLL_SECONDS = 60
 _NAME = re.compile(r"\{([\w.]+)(\|int)?\}")
 
 
@@ -29,14 +28,16 @@ class Replay:
     def run(self, step: Recorded) -> None:
         """AssertionError with the command and the request whose answer is not the recorded one."""
         for exchange in step.exchanges:
-            differences = self._differences(step, exchange)
-            deadline = time.monotonic() + POLL_SECONDS
-            while differences and exchange.polled and time.monotonic() < deadline:
-                time.sleep(0.02)
-                differences = self._differences(step, exchange)
-            assert not differences, (
-                f"databricks {step.command}: {exchange.method} {exchange.url}: {differences}"
-            )
+            self._send(step, exchange)
+
+    def _send(self, step: Recorded, exchange: Exchange) -> None:
+        request = f"databricks {step.command}: {exchange.method} {exchange.url}"
+        differences = self._differences(step, exchange)
+        if differences and exchange.polled:
+            wanted = f"the recorded answer to {request}, which is at first another: {differences}"
+            wait_until(lambda: not self._differences(step, exchange), wanted)
+        else:
+            assert not differences, f"{request}: {differences}"
 
     def _differences(self, step: Recorded, exchange: Exchange) -> list[str]:
         headers = {**dict.fromkeys(("User-Agent", "Accept")), **step.headers, **exchange.headers}

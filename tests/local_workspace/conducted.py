@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from support.waiting import PATIENCE
+
 from local_workspace.execution.attempt import SUCCEEDED, WORKLOAD_FAILED, Attempt, Ending
 from local_workspace.execution.conductor import Conductor
 from local_workspace.models.job_settings import checked
@@ -94,7 +96,7 @@ def task(key: str, *after: str, **settings: Any) -> dict[str, Any]:
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), timeout=60))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(scenario(), timeout=PATIENCE))  # type: ignore[arg-type]
 
 
 def check(key: str, *after: str, left: str = "1") -> dict[str, Any]:

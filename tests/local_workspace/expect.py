@@ -1,8 +1,7 @@
-"""What tests of the local workspace expect of its answers and of its processes."""
+"""What tests of the local workspace expect of its answers."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +14,3 @@ def refused(kind: type[DatabricksError], code: str, message: str, call: Callable
     with pytest.raises(kind) as refusal:
         call()
     assert (refusal.value.error_code, str(refusal.value)) == (code, message)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"The condition was not met within {seconds} s."
-        time.sleep(0.005)

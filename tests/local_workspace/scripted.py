@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from databricks.sdk import WorkspaceClient
-from expect import wait_until
 from serving import Switchboard
 from starlette.types import Receive, Scope, Send
+from support.waiting import wait_until
 
 from local_workspace.api.app import create_app
 from local_workspace.execution.attempt import SUCCEEDED, WORKLOAD_FAILED, Attempt, Ending
@@ -118,7 +118,10 @@ class ScriptedWorkspace:
         return self.ended(self.start(job_id, **request))
 
     def ended(self, run_id: int, **query: Any) -> Json:
-        wait_until(lambda: life_cycle(self.get("runs/get", run_id=run_id)) in ENDED)
+        wait_until(
+            lambda: life_cycle(self.get("runs/get", run_id=run_id)) in ENDED,
+            f"the end of run {run_id}",
+        )
         view: Json = self.get("runs/get", run_id=run_id, **query)
         return view
 
@@ -127,7 +130,7 @@ class ScriptedWorkspace:
         return {**self.ended(run_id, include_history=True), "repair_id": repair_id}
 
     def until_started(self, *keys: str) -> None:
-        wait_until(lambda: set(keys) <= set(self.tasks.started()))
+        wait_until(lambda: set(keys) <= set(self.tasks.started()), f"the start of {keys}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import Run, RunOutput
 from databricks.sdk.service.workspace import ImportFormat, Language
-from expect import wait_until
+from support.waiting import wait_until
 from support.workspace_process import WorkspaceProcess
 
 FOLDER = "/Workspace/Shared/served"
@@ -55,8 +55,9 @@ class Served:
         return int(answer["run_id"])
 
     def ended(self, run_id: int) -> Run:
-        wait_until(lambda: self.client.jobs.get_run(run_id).end_time != 0)
-        return self.client.jobs.get_run(run_id)
+        get_run = self.client.jobs.get_run
+        wait_until(lambda: get_run(run_id).end_time != 0, f"the end of run {run_id}")
+        return get_run(run_id)
 
     def output(self, run_id: int) -> RunOutput:
         """Of the run's one task, once it has ended."""
@@ -83,11 +84,11 @@ class Served:
     def printed_pids(self, run_id: int, count: int) -> list[int]:
         """As soon as the task has printed that many."""
 
-        def pids() -> list[int]:
-            return [int(word) for word in self.printed(run_id).split() if word.isdecimal()]
+        def pids() -> list[int] | None:
+            found = [int(word) for word in self.printed(run_id).split() if word.isdecimal()]
+            return found if len(found) == count else None
 
-        wait_until(lambda: len(pids()) == count)
-        return pids()
+        return wait_until(pids, f"{count} process ids")
 
 
 def result_of(run: Run) -> tuple[str, str]:

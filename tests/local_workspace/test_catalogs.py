@@ -11,14 +11,14 @@ import pytest
 from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import VolumeType
-from databricks.sdk.service.sql import StatementState
 from databricks.sdk.service.workspace import ImportFormat
-from expect import wait_until
 from pyspark.sql import SparkSession
 from served import Served, result_of
+from support.waiting import wait_until
 from support.workspace_process import WorkspaceProcess, workspace_process
 
 from local_workspace.settings import read_env_file
+from local_workspace.statement import Rows, rows_of
 
 WAREHOUSE = "10ca110ca1000001"
 
@@ -43,11 +43,8 @@ def spark(process: WorkspaceProcess) -> SparkSession:
     return session
 
 
-def rows(client: WorkspaceClient, statement: str, catalog: str | None = None) -> list[list[str]]:
-    answer = client.statement_execution.execute_statement(statement, WAREHOUSE, catalog=catalog)
-    assert answer.status is not None
-    assert answer.status.state is StatementState.SUCCEEDED, answer.status.error
-    return (answer.result and answer.result.data_array) or []
+def rows(client: WorkspaceClient, statement: str, catalog: str | None = None) -> Rows:
+    return rows_of(client, statement, catalog)[1]
 
 
 def test_a_catalog_is_one_for_all_clients_and_for_the_next_start(
@@ -88,7 +85,7 @@ def test_no_server_outlives_a_workspace_that_is_killed(tmp_path: Path) -> None:
         children = psutil.Process(process.process.pid).children(recursive=True)
         assert any("sail.py" in " ".join(child.cmdline()) for child in children)
         process.kill()
-        wait_until(lambda: not any(_lives(child) for child in children))
+        wait_until(lambda: not any(_lives(child) for child in children), "the end of all processes")
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 
 from databricks.sdk.service.catalog import VolumeType
 from support.forked_workspace import forked_workspace
+from support.waiting import wait_until
 
 from local_workspace.api.sql import WAREHOUSE_ID
 from local_workspace.settings import StateDir
@@ -15,7 +15,6 @@ from local_workspace.statement import rows_of
 
 FOLDER = "/Volumes/main/default/in"
 COPY = f"COPY INTO t FROM '{FOLDER}' FILEFORMAT = JSON"
-SECONDS = 30
 
 
 def test_a_kill_while_files_are_committed_loads_them_once(tmp_path: Path) -> None:
@@ -37,7 +36,5 @@ def test_a_kill_while_files_are_committed_loads_them_once(tmp_path: Path) -> Non
 
 def wait_for_staged_commit(state: StateDir) -> None:
     """The commit is then ratified, or about to be."""
-    deadline = time.monotonic() + SECONDS
-    while not any(state.tables.glob("*/_delta_log/_staged_commits/*")):
-        assert time.monotonic() < deadline, "COPY INTO has staged no commit."
-        time.sleep(0.001)
+    staged = "*/_delta_log/_staged_commits/*"
+    wait_until(lambda: any(state.tables.glob(staged)), "a commit that COPY INTO has staged")

@@ -21,18 +21,17 @@ from typing import Any
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.workspace import ImportFormat, Language
-from expect import wait_until
 from scripted import ScriptedWorkspace, notebook, results, scripted_workspace
 from serving import Switchboard
 from support.forked_workspace import ForkedWorkspace, forked_workspace
 from support.launcher import processes_of
+from support.waiting import PATIENCE, wait_until
 
 from local_workspace.execution.attempt import SUCCEEDED
 from local_workspace.models.run_result import CANCELED
 
 WORKSPACES = 2
 KILLS = 50 // WORKSPACES
-SECONDS = 60
 SEED = int(os.environ.get("DURABILITY_SEED", "20261121"))
 LOST = "The local workspace ended while this was running. Repair the run to go on."
 
@@ -114,7 +113,7 @@ class Raw:
         self._headers = client.config.authenticate()
 
     def __call__(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        with closing(http.client.HTTPConnection(self._address, timeout=SECONDS)) as connection:
+        with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE)) as connection:
             connection.request(method, f"/api/2.2/jobs/{path}", json.dumps(body), self._headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
@@ -258,7 +257,7 @@ class Trial:
         try:
             if with_processes:
                 ran = len(list(self.marks.iterdir()))
-                wait_until(lambda: len(list(self.marks.iterdir())) > ran, SECONDS)
+                wait_until(lambda: len(list(self.marks.iterdir())) > ran, "a task's process")
             time.sleep(self.chance.uniform(0, 0.2))
         finally:
             self.served.kill()
@@ -278,10 +277,8 @@ class Trial:
 
     def _check_processes(self) -> None:
         """No task, fork server or engine survives."""
-        deadline = time.monotonic() + SECONDS
-        while left := processes_of(self.served.state.root):
-            assert time.monotonic() < deadline, left
-            time.sleep(0.005)
+        root = self.served.state.root
+        wait_until(lambda: not processes_of(root), "the end of all processes")
 
     def check_restart(self, call: Raw, before: Books) -> None:
         """What the books said at the workspace's death, and what it makes of them."""
@@ -323,7 +320,7 @@ class Trial:
 
     def check_end(self, call: Raw) -> None:
         """Left alone, all that was queued comes to its end, and all that was lost can be repaired."""
-        wait_until(lambda: not self._books().with_phase("QUEUED", "PENDING", "RUNNING"), SECONDS)
+        self._wait_until_idle()
         lost = [run for run in self._books().runs.values() if run["message"] == LOST]
         of_processes = [run["run_id"] for run in lost if run["run_name"] == "processes"]
         of_decisions = [run["run_id"] for run in lost if run["run_name"] == "decisions"]
@@ -332,10 +329,14 @@ class Trial:
         repaired = [of_processes[-1], *of_decisions]
         for run_id in repaired:
             _repair_again(call, run_id)
-        wait_until(lambda: not self._books().with_phase("QUEUED", "PENDING", "RUNNING"), SECONDS)
+        self._wait_until_idle()
         books = self._books()
         assert {books.runs[run_id]["outcome"] for run_id in repaired} == {"SUCCESS"}
         assert books.violations == {}
+
+    def _wait_until_idle(self) -> None:
+        active = ("QUEUED", "PENDING", "RUNNING")
+        wait_until(lambda: not self._books().with_phase(*active), "the end of all runs")
 
     def _is_repairable(self, run: dict[str, Any]) -> bool:
         failed = run["outcome"] in ("FAILED", "INTERNAL_ERROR")

@@ -16,7 +16,6 @@ import pytest
 from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import TableInfo
-from expect import wait_until
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import SparkSession
 from serving import (
@@ -26,6 +25,7 @@ from serving import (
     running_engine,
     session_on_sail,
 )
+from support.waiting import wait_until
 
 from local_workspace.errors import LocalWorkspaceError, ResourceConflict
 from local_workspace.execution.engine import MAX_IDLE_SERVERS, Engine
@@ -293,10 +293,10 @@ def test_tables_survive_restarts_of_engine_and_server(
     exits: list[int] = []
     engine.on_exit = exits.append
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: engine.pid != pid)
+    wait_until(lambda: engine.pid != pid, "another engine")
     assert exits == [-signal.SIGKILL]
     assert engine.remote == remote
-    wait_until(lambda: listening(engine) == ports)
+    wait_until(lambda: listening(engine) == ports, "the servers of before")
     with plugged_in(switchboard, root) as restarted:
         restarted.catalog.tables.remove_leftovers()
         run = new_session(engine)
@@ -330,7 +330,7 @@ def test_a_writer_that_is_killed_has_written_all_or_nothing(
             patch.setattr(workspace.catalog.commits, "ratify", ratify_for_a_writer_that_is_killed)
             with pytest.raises(SparkConnectGrpcException):
                 session.sql(f"INSERT INTO default.killed_{is_ratified} VALUES (2)")
-        wait_until(lambda: engine.pid != pid and _answers(engine))
+        wait_until(lambda: engine.pid != pid and _answers(engine), "another engine")
         run = new_session(engine)
         assert run(f"SELECT * FROM default.killed_{is_ratified} ORDER BY a") == rows
         run(f"INSERT INTO default.killed_{is_ratified} VALUES (3)")
@@ -371,7 +371,7 @@ def test_the_engine_ends_with_its_workspace_however_that_ends(tmp_path: Path) ->
         pid = int(workspace.stdout.readline())
         assert is_alive(pid)
         workspace.kill()
-    wait_until(lambda: not is_alive(pid))
+    wait_until(lambda: not is_alive(pid), "the end of the engine")
 
 
 def test_the_engine_ends_when_it_is_told_to(tmp_path: Path) -> None:

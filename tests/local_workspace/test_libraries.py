@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 import pytest
-from expect import wait_until
 from serving import event_loop
+from support.waiting import PATIENCE, wait_until
 
 from local_workspace.execution.libraries import Libraries, LibraryError
 from local_workspace.execution.library_set import LibrarySet
@@ -75,7 +75,7 @@ class Installer:
         self._loop = loop
 
     def wait[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def ensure(self, wheels: Sequence[Path], requirements: Sequence[str] = ()) -> Path:
         return Path(self.wait(self.libraries.ensure(library_set(wheels, requirements))))
@@ -205,9 +205,9 @@ def test_giving_up_an_installation_ends_uv_and_leaves_nothing(
 
     with server.held_uv():
         installing = libraries.wait(start())
-        wait_until(lambda: len(server.uv_pids()) > before)
+        wait_until(lambda: len(server.uv_pids()) > before, "the start of uv")
         libraries.wait(give_up(installing))
-    wait_until(lambda: not psutil.pid_exists(server.uv_pids()[-1]))
+    wait_until(lambda: not psutil.pid_exists(server.uv_pids()[-1]), "the end of uv")
     assert list(libraries.folder.iterdir()) == []
 
 
@@ -233,9 +233,9 @@ def test_no_installation_outlives_a_workspace_that_is_killed(
         server.held_uv(),
         subprocess.Popen([sys.executable, "-c", INSTALLING, tmp_path]) as workspace,
     ):
-        wait_until(lambda: len(server.uv_pids()) > before, seconds=60)
+        wait_until(lambda: len(server.uv_pids()) > before, "the start of uv")
         workspace.kill()
-        wait_until(lambda: not psutil.pid_exists(server.uv_pids()[-1]))
+        wait_until(lambda: not psutil.pid_exists(server.uv_pids()[-1]), "the end of uv")
     assert [path.name[:12] for path in tmp_path.iterdir()] == [".installing-"]
     Libraries(tmp_path, server.processes).remove_leftovers()
     assert list(tmp_path.iterdir()) == []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from databricks.sdk.service.jobs import BaseRun, RunType
-from expect import wait_until
 from served import Served
+from support.waiting import wait_until
 
 FOREVER = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 
@@ -84,10 +84,10 @@ dbutils.notebook.exit("\\n".join(messages))
 def test_cancelling_the_caller_cancels_what_it_waits_for(served: Served) -> None:
     served.add_notebook("waiting", FOREVER)
     run_id = served.start_notebook("dbutils.notebook.run('waiting', 0)")
-    wait_until(lambda: len(runs_of(served, "waiting")) == 1)
+    wait_until(lambda: len(runs_of(served, "waiting")) == 1, "the child's run")
     child_run_id = runs_of(served, "waiting")[0].run_id
     assert child_run_id is not None
-    wait_until(lambda: served.printed(child_run_id) == "ready\n")
+    wait_until(lambda: served.printed(child_run_id) == "ready\n", "the child's output")
     served.client.jobs.cancel_run(run_id)
     served.ended(run_id)
     served.ended(child_run_id)
@@ -104,7 +104,7 @@ names = lambda: [run.run_name for run in WorkspaceClient().jobs.list_runs(active
 while "/Workspace/Shared/served/abandoned" not in names():
     time.sleep(0.02)
 """)
-    wait_until(lambda: outcomes_of(served, "abandoned") == ["CANCELED"])
+    wait_until(lambda: outcomes_of(served, "abandoned") == ["CANCELED"], "the child's cancellation")
 
 
 def test_a_notebook_that_runs_itself_comes_to_an_end(served: Served) -> None:

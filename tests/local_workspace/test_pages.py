@@ -10,6 +10,7 @@ import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import VolumeType
 from databricks.sdk.service.jobs import ConditionTask, ConditionTaskOp, Task
+from support.waiting import PATIENCE
 from support.workspace_process import workspace_process
 
 from local_workspace.follow import follow
@@ -25,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceClient
 @pytest.fixture
 def browser(client: WorkspaceClient) -> Iterator[requests.Session]:
     with requests.Session() as session:
-        session.get(login_link(client), timeout=10).raise_for_status()
+        session.get(login_link(client), timeout=PATIENCE).raise_for_status()
         yield session
 
 
@@ -47,18 +48,20 @@ def test_a_run_page_shows_what_failed(client: WorkspaceClient, browser: requests
     client.jobs.repair_run(run.run_id, rerun_all_failed_tasks=True)
     follow(client, run.run_id, lambda _: None)
 
-    page = browser.get(f"{client.config.host}/jobs/{job.job_id}/runs/{run.run_id}", timeout=10)
+    page = browser.get(
+        f"{client.config.host}/jobs/{job.job_id}/runs/{run.run_id}", timeout=PATIENCE
+    )
 
     assert page.status_code == 200
     assert "&lt;shares&gt; &amp; more" in page.text
     assert "LESS_THAN compares numbers, got &#39;many&#39; and &#39;1&#39;." in page.text
     assert "Repair history" in page.text
-    assert str(run.run_id) in browser.get(f"{client.config.host}/jobs", timeout=10).text
+    assert str(run.run_id) in browser.get(f"{client.config.host}/jobs", timeout=PATIENCE).text
 
 
 def test_a_login_link_works_once(client: WorkspaceClient) -> None:
     link = login_link(client)
-    first, second = (requests.get(link, timeout=10, allow_redirects=False) for _ in range(2))
+    first, second = (requests.get(link, timeout=PATIENCE, allow_redirects=False) for _ in range(2))
     assert first.status_code == 303
     assert "HttpOnly" in first.headers["Set-Cookie"]
     assert "SameSite=strict" in first.headers["Set-Cookie"]
@@ -70,10 +73,10 @@ def test_pages_need_a_login_and_a_cookie_opens_only_pages(
     client: WorkspaceClient, browser: requests.Session
 ) -> None:
     host = client.config.host
-    refused = requests.get(f"{host}/jobs", timeout=10)
+    refused = requests.get(f"{host}/jobs", timeout=PATIENCE)
     assert refused.status_code == 401
     assert "`uv run local-workspace login` prints the link" in refused.json()["message"]
-    assert browser.get(f"{host}/api/2.2/jobs/list", timeout=10).status_code == 401
+    assert browser.get(f"{host}/api/2.2/jobs/list", timeout=PATIENCE).status_code == 401
 
 
 def test_tables_and_volumes_are_shown(client: WorkspaceClient, browser: requests.Session) -> None:
@@ -84,7 +87,7 @@ def test_tables_and_volumes_are_shown(client: WorkspaceClient, browser: requests
     explore = f"{client.config.host}/explore/data"
 
     schema, table, volume = (
-        browser.get(f"{explore}/{page}", timeout=30).text
+        browser.get(f"{explore}/{page}", timeout=PATIENCE).text
         for page in ("main/default", "main/default/shares", "volumes/main/default/charts")
     )
 
@@ -98,13 +101,13 @@ def test_tables_and_volumes_are_shown(client: WorkspaceClient, browser: requests
 
 def test_another_host_name_is_refused(client: WorkspaceClient, browser: requests.Session) -> None:
     answer = browser.get(
-        f"{client.config.host}/jobs", headers={"Host": "rebound.example"}, timeout=10
+        f"{client.config.host}/jobs", headers={"Host": "rebound.example"}, timeout=PATIENCE
     )
     assert answer.status_code == 403
     assert answer.json()["message"] == "The Host header names 'rebound.example', not this machine."
 
 
 def test_the_address_of_a_run_leads_to_its_page(client: WorkspaceClient) -> None:
-    home = requests.get(f"{client.config.host}/", timeout=10)
+    home = requests.get(f"{client.config.host}/", timeout=PATIENCE)
     assert home.status_code == 200
     assert "/jobs/${run[1]}/runs/${run[2]}" in home.text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from expect import wait_until
 from served import Served, result_of
+from support.waiting import wait_until
 
 GIGABYTE = 1024**3
 MEGABYTE = 1024**2
@@ -51,7 +51,8 @@ def test_a_flood_of_output_leaves_its_end(served: Served) -> None:
 
 def test_the_workspace_answers_during_a_flood_which_can_be_cancelled(served: Served) -> None:
     run_id = served.start("import os\nwhile True: os.write(1, b'y' * 1000000)")
-    wait_until(lambda: served.log(run_id).exists() and served.log(run_id).stat().st_size > MEGABYTE)
+    log = served.log(run_id)
+    wait_until(lambda: log.exists() and log.stat().st_size > MEGABYTE, "a megabyte of output")
     other = served.start("print('meanwhile')")
     assert result_of(served.ended(other)) == ("SUCCESS", "")
     served.client.jobs.cancel_run(run_id)
@@ -105,7 +106,7 @@ def test_daemons_that_a_task_leaves_behind_end_with_it(served: Served) -> None:
     script = task[0].spark_python_task.python_file
     (served.process.state.mounts / f"{script.removeprefix('/')}.go").touch()
     assert result_of(served.ended(run_id)) == ("SUCCESS", "")
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "the end of its processes")
 
 
 def test_cancelling_ends_daemons_too_and_what_ignores_sigterm(served: Served) -> None:
@@ -113,7 +114,7 @@ def test_cancelling_ends_daemons_too_and_what_ignores_sigterm(served: Served) ->
     pids = served.printed_pids(run_id, 6)
     served.client.jobs.cancel_run(run_id)
     assert result_of(served.ended(run_id)) == ("CANCELED", "Run cancelled.")
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "the end of its processes")
 
 
 def test_a_crowd_of_processes_ends_with_its_task(served: Served) -> None:
@@ -132,7 +133,7 @@ time.sleep(1000)
     pids = served.printed_pids(run_id, 40)
     served.client.jobs.cancel_run(run_id)
     assert result_of(served.ended(run_id))[0] == "CANCELED"
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "the end of its processes")
 
 
 def test_a_result_of_10_mb_is_cut_and_says_so(served: Served) -> None:

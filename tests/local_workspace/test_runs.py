@@ -8,7 +8,7 @@ import pytest
 from databricks.sdk.errors import InvalidParameterValue, InvalidState, ResourceDoesNotExist
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.jobs import RunResultState
-from expect import refused, wait_until
+from expect import refused
 from scripted import (
     ScriptedWorkspace,
     condition,
@@ -19,6 +19,7 @@ from scripted import (
     results,
     run_job,
 )
+from support.waiting import wait_until
 
 from local_workspace.execution.attempt import SUCCEEDED, Ending
 from local_workspace.models.lifecycle import Outcome
@@ -776,8 +777,11 @@ def test_a_timeout_is_retried_where_the_task_says_so(
     scripted.tasks.held = {"a"}
     task = notebook("a", timeout_seconds=1, max_retries=1, retry_on_timeout=retry)
     run_id = scripted.start(scripted.create(task))
-    wait_until(lambda: len(entries(scripted.get("runs/get", run_id=run_id), "a")) == len(attempts))
-    wait_until(lambda: len(scripted.tasks.attempts) == len(attempts))
+    wait_until(
+        lambda: len(entries(scripted.get("runs/get", run_id=run_id), "a")) == len(attempts),
+        f"{len(attempts)} attempts",
+    )
+    wait_until(lambda: len(scripted.tasks.attempts) == len(attempts), "the start of each")
     if retry:
         scripted.tasks.held = set()
     run = scripted.ended(run_id)
@@ -799,7 +803,9 @@ def test_between_attempts_a_task_waits(scripted: ScriptedWorkspace) -> None:
     scripted.tasks.endings["a"] = [False]
     task = notebook("a", max_retries=-1, min_retry_interval_millis=60_000)
     run_id = scripted.start(scripted.create(task))
-    wait_until(lambda: len(entries(scripted.get("runs/get", run_id=run_id), "a")) == 2)
+    wait_until(
+        lambda: len(entries(scripted.get("runs/get", run_id=run_id), "a")) == 2, "a second attempt"
+    )
     first, second = entries(scripted.get("runs/get", run_id=run_id), "a")
     assert second["state"]["life_cycle_state"] == "WAITING_FOR_RETRY"
     assert second["status"] == {"state": "WAITING"}

@@ -20,8 +20,9 @@ from databricks.sdk.errors import (
     ResourceConflict,
 )
 from databricks.sdk.service.catalog import VolumeType
-from expect import refused, wait_until
+from expect import refused
 from serving import CatalogWorkspace
+from support.waiting import wait_until
 
 LANDING = "/Volumes/main/default/landing"
 
@@ -156,8 +157,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(
             f"PUT /api/2.0/fs/files{LANDING}/x.csv HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n"
             f"Authorization: Bearer {workspace.token}\r\n\r\nhalf".encode()
         )
-        wait_until(lambda: any(workspace.volumes.uploads.iterdir()))
-    wait_until(lambda: not any(workspace.volumes.uploads.iterdir()))
+        wait_until(lambda: any(workspace.volumes.uploads.iterdir()), "the upload's beginning")
+    wait_until(lambda: not any(workspace.volumes.uploads.iterdir()), "the upload's removal")
     assert list(volume.iterdir()) == []
 
 

@@ -11,8 +11,6 @@ import io
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,6 +23,7 @@ from databricks.sdk.service.workspace import ImportFormat, Language
 
 from local_workspace.statement import rows_of
 from support.launcher import ROOT, free_port
+from support.waiting import wait_until
 from support.workspace_process import WorkspaceProcess
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -40,7 +39,6 @@ NOTEBOOK = "/Workspace/Shared/write_a_row"
 SCHEMA = "main.scenarios"
 GATES = "/Volumes/main/scenarios/gates"
 ENDED = ("success", "failed")
-WAIT_SECONDS = 120
 SETTINGS = {
     # What a production Airflow notices after minutes is noticed within seconds.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -84,16 +82,6 @@ spark.sql(f"INSERT INTO {dbutils.widgets.get('table')} VALUES ('{row}')")
 PARAMETERS = ("source_uri", "countries", "ingest_run_id", "logical_date", "airflow_run_id")
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """What `condition` returns as soon as that is true."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not after {WAIT_SECONDS} s"
-        # Each look at Airflow costs it some 20 ms of a core.
-        time.sleep(0.2)
-    return found
-
-
 @dataclass(frozen=True)
 class SmallJob:
     client: WorkspaceClient
@@ -119,7 +107,7 @@ class SmallJob:
         return run.run_id
 
     def until_started(self) -> int:
-        until(self.runs, f"a run of job {self.job_id}")
+        wait_until(self.runs, f"a run of job {self.job_id}")
         return self.run_id
 
     def repairs(self) -> int:
@@ -144,15 +132,17 @@ class DagRun:
 
     def until(self, **states: str) -> None:
         """Wait for states of tasks."""
-        until(lambda: states.items() <= self.states().items(), f"{states} of {self.run_id}")
+        wait_until(lambda: states.items() <= self.states().items(), f"{states} of {self.run_id}")
 
     def until_polled(self, task_id: str) -> None:
         """Wait until the triggerer, or the worker, has asked for the state of what it waits for."""
-        until(lambda: "leeping for" in self.log(task_id), f"a poll of {task_id} of {self.run_id}")
+        wait_until(
+            lambda: "leeping for" in self.log(task_id), f"a poll of {task_id} of {self.run_id}"
+        )
 
     def end(self) -> dict[str, str]:
         """The states of all tasks when the DAG run has ended."""
-        until(self._has_ended, f"the end of {self.run_id}")
+        wait_until(self._has_ended, f"the end of {self.run_id}")
         return self.states()
 
     def _has_ended(self) -> bool:
@@ -326,7 +316,7 @@ class Bench:
 
     def asset_triggered_run(self, dag_id: str) -> DagRun:
         """The first run that an Asset has started."""
-        (run, *_) = until(lambda: self.airflow.dag_runs(dag_id), f"a run of {dag_id}")
+        (run, *_) = wait_until(lambda: self.airflow.dag_runs(dag_id), f"a run of {dag_id}")
         return DagRun(self.airflow, dag_id, run["dag_run_id"])
 
     def set_paused(self, dag_id: str, is_paused: bool) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ from databricks.sdk import WorkspaceClient
 from local_workspace.client import connect
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.settings import StateDir
+from support.waiting import wait_until
 
-START_SECONDS = 60
 TEMPLATE = """
 import functools, importlib, os, signal, sys
 from local_workspace import cli, server, workspace
@@ -73,17 +72,17 @@ class ForkedWorkspace:
     def kill(self) -> None:
         assert self._pid, "It has not been started."
         os.kill(self._pid, signal.SIGKILL)
-        while self.is_running:
-            time.sleep(0.001)
+        wait_until(lambda: not self.is_running, "the workspace's end")
 
     def _connected(self) -> WorkspaceClient:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.is_running:
+        def connected() -> WorkspaceClient | None:
+            assert self.is_running, self.log
             try:
                 return connect(self.state)
             except LocalWorkspaceError:
-                time.sleep(0.01)
-        raise AssertionError(self.log)
+                return None
+
+        return wait_until(connected, "the workspace's answer")
 
 
 @contextmanager

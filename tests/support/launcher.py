@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "scripts" / "run.py"
 
@@ -62,7 +64,7 @@ def start(state: Path) -> Iterator[Start]:
     for process in started:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
     assert processes_of(state) == []
 
 

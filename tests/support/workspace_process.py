@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,7 @@ from databricks.sdk import WorkspaceClient
 from local_workspace.client import connect
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.settings import StateDir
-
-START_SECONDS = 60
+from support.waiting import PATIENCE, wait_until
 
 
 class WorkspaceProcess:
@@ -47,18 +45,21 @@ class WorkspaceProcess:
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE)
             self.process = None
 
     def _connected(self) -> WorkspaceClient:
         assert self.process is not None
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
+        process = self.process
+
+        def connected() -> WorkspaceClient | None:
+            assert process.poll() is None, (self.state.root / "server.log").read_text()
             try:
                 return connect(self.state)
             except LocalWorkspaceError:
-                time.sleep(0.05)
-        raise AssertionError((self.state.root / "server.log").read_text())
+                return None
+
+        return wait_until(connected, "the workspace's answer")
 
 
 @contextmanager

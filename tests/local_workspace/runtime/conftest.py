@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from serving import event_loop
+from support.waiting import PATIENCE
 
 from local_workspace.execution.processes import TaskProcesses
 from local_workspace.execution.sail import engine_python
@@ -31,8 +31,6 @@ print(server.listening_address[1], flush=True)
 sys.stdin.read()
 """
 """Sail with its memory catalog: each session has tables of its own."""
-
-TIMEOUT = 60.0
 
 
 @dataclass
@@ -85,7 +83,7 @@ class Runner:
         self._count = 0
 
     def wait[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(TIMEOUT)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     def start(self, kind: str, **spec: Any) -> tuple[Ended, asyncio.Task[None]]:
         """A task that goes on while the test does; cancelling it ends its process tree."""
@@ -114,7 +112,7 @@ class Runner:
 
     def run(self, kind: str, **spec: Any) -> Ended:
         ended, task = self.start(kind, **spec)
-        self.wait(asyncio.wait_for(task, TIMEOUT))
+        self.wait(asyncio.wait_for(task, PATIENCE))
         return ended
 
     def notebook(self, source: str, **spec: Any) -> Ended:
@@ -135,13 +133,6 @@ class Runner:
 
 def _notebook(source: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"source": source, "name": "/Workspace/nb", "language": "PYTHON", "widgets": {}} | spec
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not holds():
-        assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

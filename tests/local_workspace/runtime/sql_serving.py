@@ -14,6 +14,7 @@ from unittest import mock
 import uvicorn
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.sql import StatementResponse, StatementState
+from support.waiting import wait_until
 
 from local_workspace.api import app as api
 from local_workspace.api.sql import WAREHOUSE_ID
@@ -23,6 +24,8 @@ from local_workspace.store.statements import StatementStore
 
 from .conftest import Runner
 from .test_warehouse import Engine
+
+UNDER_WAY = (StatementState.PENDING, StatementState.RUNNING)
 
 
 @dataclass
@@ -64,7 +67,21 @@ def sql_workspace(runner: Runner, root: Path) -> Iterator[SqlWorkspace]:
 
 
 def execute(client: WorkspaceClient, statement: str, **options: Any) -> StatementResponse:
-    return client.statement_execution.execute_statement(statement, WAREHOUSE_ID, **options)
+    """The statement's answer; at its end, unless the options say how long to wait."""
+    execution = client.statement_execution
+    answer = execution.execute_statement(statement, WAREHOUSE_ID, **options)
+    if options.keys() & {"wait_timeout", "on_wait_timeout"}:
+        return answer
+
+    def ended() -> StatementResponse | None:
+        now = execution.get_statement(answer.statement_id or "")
+        return None if state_of(now) in UNDER_WAY else now
+
+    return (
+        answer
+        if state_of(answer) not in UNDER_WAY
+        else wait_until(ended, f"the end of {statement}")
+    )
 
 
 def state_of(answer: StatementResponse) -> StatementState:

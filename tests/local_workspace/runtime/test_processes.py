@@ -11,13 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import wait_until
 
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.execution.processes import TaskProcesses
 from local_workspace.execution.task_process import Exit
 from local_workspace.settings import StateDir
 
-from .conftest import Runner, wait_until
+from .conftest import Runner
 
 FOREVER = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 
@@ -43,10 +44,10 @@ def test_output_streams_while_the_task_runs(runner: Runner, tmp_path: Path) -> N
         f"import os, time\nprint('first')\nwhile not os.path.exists({str(go)!r}): time.sleep(.01)"
     )
     ended, task = runner.start_notebook(source)
-    wait_until(lambda: ended.log.exists() and ended.output == "first\n")
+    wait_until(lambda: ended.log.exists() and ended.output == "first\n", "the first line")
     assert not task.done()
     go.touch()
-    wait_until(task.done)
+    wait_until(task.done, "the end of the task")
     assert ended.exit == Exit(0, None)
 
 
@@ -85,7 +86,7 @@ def test_cancelling_ends_a_task_that_ignores_sigterm(runner: Runner) -> None:
         "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(os.getpid())\n"
     )
     ended, task = runner.start_notebook(ignore + FOREVER)
-    wait_until(lambda: ended.log.exists() and "ready" in ended.output)
+    wait_until(lambda: ended.log.exists() and "ready" in ended.output, "the running task")
     runner.cancel(task)
     assert is_gone(int(ended.output.split()[0]))
     assert task.cancelled()
@@ -106,22 +107,22 @@ if os.fork() == 0:
         lines = ended.output.splitlines() if ended.log.exists() else []
         return [int(line) for line in lines if line.isdigit()]
 
-    wait_until(lambda: len(pids()) == 3 and ended.output.count("ready") == 2)
+    wait_until(lambda: len(pids()) == 3 and ended.output.count("ready") == 2, "its processes")
     runner.cancel(task)
-    wait_until(lambda: all(map(is_gone, pids())))
+    wait_until(lambda: all(map(is_gone, pids())), "the end of its processes")
 
 
 def test_children_that_a_task_leaves_behind_are_ended(runner: Runner) -> None:
     ended = runner.notebook("import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)")
     assert ended.exit == Exit(0, None)
-    wait_until(lambda: is_gone(int(ended.output)))
+    wait_until(lambda: is_gone(int(ended.output)), "the end of its child")
 
 
 def test_twenty_tasks_at_once_are_apart(runner: Runner) -> None:
     source = "import os, random, numpy\nprint(os.getpid(), random.random(), numpy.random.rand())"
     started = [runner.start_notebook(source) for _ in range(20)]
     for _, task in started:
-        wait_until(task.done)
+        wait_until(task.done, "the end of the task")
     assert all(ended.exit == Exit(0, None) for ended, _ in started)
     columns = zip(*(ended.output.split() for ended, _ in started), strict=True)
     assert [len(set(column)) for column in columns] == [20, 20, 20]
@@ -139,12 +140,12 @@ def test_an_error_of_the_listener_ends_the_task(runner: Runner) -> None:
 
 def test_tasks_end_with_the_fork_server_and_the_next_starts_another(runner: Runner) -> None:
     ended, task = runner.start_notebook("import os\nprint(os.getppid(), os.getpid())\n" + FOREVER)
-    wait_until(lambda: ended.log.exists() and "ready" in ended.output)
+    wait_until(lambda: ended.log.exists() and "ready" in ended.output, "the running task")
     server, child = map(int, ended.output.split()[:2])
     os.kill(server, signal.SIGKILL)
-    wait_until(task.done)
+    wait_until(task.done, "the end of the task")
     assert ended.exit == Exit(None, "SIGKILL")
-    wait_until(lambda: is_gone(child))
+    wait_until(lambda: is_gone(child), "the end of the task's child")
     assert runner.notebook("pass").exit == Exit(0, None)
 
 
@@ -172,10 +173,10 @@ def test_nothing_outlives_a_workspace_that_is_killed(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as workspace:
-        wait_until(lambda: log.exists() and "ready" in log.read_text())
+        wait_until(lambda: log.exists() and "ready" in log.read_text(), "the running task")
         pids = [int(word) for word in log.read_text().split()[:2]]
         workspace.kill()
-        wait_until(lambda: all(map(is_gone, pids)))
+        wait_until(lambda: all(map(is_gone, pids)), "the end of the task's processes")
         assert workspace.stderr is not None
         # A fork of a process with threads would be warned of here.
         assert workspace.stderr.read() == ""

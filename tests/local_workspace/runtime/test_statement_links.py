@@ -22,6 +22,7 @@ from databricks.sdk.service.sql import (
     StatementResponse,
     StatementState,
 )
+from support.waiting import PATIENCE
 
 from local_workspace.api import statement_results
 from local_workspace.runtime.result_files import write
@@ -53,7 +54,7 @@ def address(found: ExternalLink) -> str:
 
 def fetched(found: ExternalLink) -> bytes:
     """Without the token, as from cloud storage."""
-    answer = requests.get(address(found), timeout=10)
+    answer = requests.get(address(found), timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     assert len(answer.content) == found.byte_count
     return answer.content
@@ -138,23 +139,25 @@ def test_a_statement_without_rows_has_no_link(client: WorkspaceClient) -> None:
 
 
 def test_a_link_opens_its_own_chunk_alone(link: str, workspace: SqlWorkspace) -> None:
-    assert requests.get(link, timeout=10).json() == [["1"]]
+    assert requests.get(link, timeout=PATIENCE).json() == [["1"]]
     path, _, query = link.partition("?")
     parts = parse_qs(query)
     later = f"{path}?expires={int(parts['expires'][0]) + 1}&signature={parts['signature'][0]}"
     for other in (f"{path[:-1]}1?{query}", later, f"{path}?{query[:-1]}"):
-        refused = requests.get(other, timeout=10)
+        refused = requests.get(other, timeout=PATIENCE)
         assert refused.status_code == 403
         assert refused.json() == {
             "error_code": "PERMISSION_DENIED",
             "message": "The signature does not belong to this link.",
         }
     assert workspace.token not in link
-    assert requests.get(path, timeout=10).json()["message"] == "Missing required field: expires"
+    assert (
+        requests.get(path, timeout=PATIENCE).json()["message"] == "Missing required field: expires"
+    )
 
 
 def test_a_link_takes_no_token(link: str) -> None:
-    refused = requests.get(link, headers={"Authorization": "Bearer dapi-test"}, timeout=10)
+    refused = requests.get(link, headers={"Authorization": "Bearer dapi-test"}, timeout=PATIENCE)
     assert refused.status_code == 400
     assert "without an Authorization header" in refused.json()["message"]
 
@@ -162,7 +165,7 @@ def test_a_link_takes_no_token(link: str) -> None:
 def test_a_link_expires(client: WorkspaceClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statement_results, "LINK_SECONDS", -1)
     found = link_of(execute(client, "SELECT 1", disposition=LINKS))
-    refused = requests.get(address(found), timeout=10)
+    refused = requests.get(address(found), timeout=PATIENCE)
     assert refused.status_code == 403
     assert "The link has expired" in refused.json()["message"]
 
@@ -175,7 +178,7 @@ def test_a_closed_statement_keeps_no_files(
     assert [file.name for file in folder.iterdir()] == ["0"]
     change = "UPDATE sql_statements SET ended_at = ended_at - 3600001 WHERE statement_id = ?"
     workspace.db.execute(change, (statement_id,))
-    refused = requests.get(link, timeout=10)
+    refused = requests.get(link, timeout=PATIENCE)
     assert refused.status_code == 404
     assert refused.json()["message"].endswith("is no longer kept.")
     assert not folder.exists()

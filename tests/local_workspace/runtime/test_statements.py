@@ -18,13 +18,13 @@ from databricks.sdk.service.sql import (
     StatementResponse,
     StatementState,
 )
+from support.waiting import wait_until
 
 from local_workspace.api import statement_request
 from local_workspace.api.sql import WAREHOUSE_ID, WAREHOUSE_NAME
 from local_workspace.store import statements
 from local_workspace.store.statements import StatementStore
 
-from .conftest import wait_until
 from .sql_serving import SqlWorkspace, execute, state_of
 from .test_warehouse import ENDLESS
 
@@ -138,9 +138,7 @@ def test_without_a_wait_the_client_polls(client: WorkspaceClient) -> None:
     assert (answer.manifest, answer.result) == (None, None)
     statement_id = answer.statement_id or ""
     get = client.statement_execution.get_statement
-    wait_until(
-        lambda: (s := get(statement_id).status) is not None and s.state == StatementState.SUCCEEDED
-    )
+    wait_until(lambda: state_of(get(statement_id)) is StatementState.SUCCEEDED, "its success")
     result = get(statement_id).result
     assert result is not None
     assert result.data_array == [["1"]]
@@ -149,13 +147,9 @@ def test_without_a_wait_the_client_polls(client: WorkspaceClient) -> None:
 def test_cancelling(client: WorkspaceClient) -> None:
     statement_id = execute(client, ENDLESS, wait_timeout="0s").statement_id or ""
     get = client.statement_execution.get_statement
-    wait_until(
-        lambda: (s := get(statement_id).status) is not None and s.state == StatementState.RUNNING
-    )
+    wait_until(lambda: state_of(get(statement_id)) is StatementState.RUNNING, "its start")
     client.statement_execution.cancel_execution(statement_id)
-    wait_until(
-        lambda: (s := get(statement_id).status) is not None and s.state == StatementState.CANCELED
-    )
+    wait_until(lambda: state_of(get(statement_id)) is StatementState.CANCELED, "its cancellation")
     done = execute(client, "SELECT 1").statement_id or ""
     client.statement_execution.cancel_execution(done)
     status = get(done).status

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import wait_until
 
 from local_workspace.execution.warehouse import (
     Parameter,
@@ -17,7 +18,7 @@ from local_workspace.execution.warehouse import (
     Warehouse,
 )
 
-from .conftest import Runner, wait_until
+from .conftest import Runner
 
 ENDLESS = "SELECT count(*) FROM range(0, 1000000000000, 1, 1) WHERE id % 7 = 3"
 
@@ -47,7 +48,7 @@ def warehouse_process() -> psutil.Process:
     """The one child of the fork server when no task runs."""
     (fork_server,) = (p for p in psutil.Process().children() if "fork_server" in str(p.cmdline()))
     # The process of a task that has ended is still there until it is reaped.
-    wait_until(lambda: len(fork_server.children()) == 1)
+    wait_until(lambda: len(fork_server.children()) == 1, "the warehouse's process")
     return fork_server.children()[0]
 
 
@@ -214,7 +215,7 @@ def test_cancelling_interrupts_the_statement(runner: Runner, warehouse: Warehous
             await asyncio.wait_for(warehouse.execute(f"{ENDLESS}; SELECT 1", {}), 0.2)
 
     runner.wait(cancel_soon())
-    wait_until(lambda: process.num_threads() <= before)
+    wait_until(lambda: process.num_threads() <= before, "the end of the statement's threads")
     assert rows(runner.wait(warehouse.execute("SELECT 1", {}))) == [["1"]]
 
 
