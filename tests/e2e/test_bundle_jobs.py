@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from support.launcher import ROOT
 from support.workspace_process import WorkspaceProcess, workspace_process
 
+from local_workspace import cli
 from local_workspace.statement import rows_of
 
-LocalWorkspace = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command has printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+LocalWorkspace = Callable[..., Finished]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +40,18 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspacePro
 
 @pytest.fixture(scope="module")
 def local_workspace(workspace: WorkspaceProcess) -> LocalWorkspace:
-    """The command line, on the deployed bundle."""
+    """The command line, on the deployed bundle; in this process, which has loaded what it takes seconds to load."""
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "LOCAL_WORKSPACE_STATE": str(workspace.state.root)}
-        command = [sys.executable, "-m", "local_workspace.cli", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    def call(*arguments: str) -> Finished:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, {"LOCAL_WORKSPACE_STATE": str(workspace.state.root)}),
+            chdir(ROOT),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = cli.main(arguments)
+        return Finished(code, out.getvalue(), err.getvalue())
 
     deployed = call("deploy", "--json")
     assert deployed.returncode == 0, deployed.stderr
@@ -40,7 +59,7 @@ def local_workspace(workspace: WorkspaceProcess) -> LocalWorkspace:
     return call
 
 
-def failure(workspace: WorkspaceProcess, finished: subprocess.CompletedProcess[str]) -> str:
+def failure(workspace: WorkspaceProcess, finished: Finished) -> str:
     """The error of the one task of the newest run that failed by itself."""
     assert finished.returncode == 1, finished.stdout
     client = workspace.client()
