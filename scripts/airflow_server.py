@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
 
-from children import Child
+from children import START_SECONDS, Child
 from environments import AIRFLOW, LOCAL, ROOT, STATE, SetupError, clean_environment
 from http_json import ServerError, call
 
 TEMPLATE = LOCAL / "airflow-migrated.db"
 USER = "admin"
-START_SECONDS = 120
 COMPONENTS = {
     "api-server": [],
     "scheduler": ["--skip-serve-logs"],

@@ -11,7 +11,9 @@ from environments import PROJECT, ROOT, SetupError
 
 GUARD = ROOT / "scripts" / "guard.py"
 POLL_SECONDS = 0.1
-STOP_SECONDS = 20
+START_SECONDS = 300
+STOP_SECONDS = 120
+"""Long enough for a machine that does much else: a child that ends before it is ready is noticed at once."""
 
 
 class Child:

@@ -30,7 +30,7 @@ def call(method: str, url: str, token: str = "", body: Optional[Dict[str, Any]] 
         request.add_header("Content-Type", "application/json")
         data = json.dumps(body).encode()
     try:
-        with _OPENER.open(request, data, timeout=60) as answer:
+        with _OPENER.open(request, data, timeout=120) as answer:
             return json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")[:500]

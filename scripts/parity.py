@@ -65,7 +65,7 @@ def spark_server() -> Iterator[str]:
             yield f"sc://127.0.0.1:{json.loads(line)['port']}"
         finally:
             server.stdin.close()
-            server.wait(timeout=60)
+            server.wait(timeout=300)
 
 
 def _test(remote: str, arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 from airflow_server import Airflow, free_port
-from children import POLL_SECONDS, Child
+from children import POLL_SECONDS, START_SECONDS, Child
 from environments import PROJECT, ROOT, STATE, SetupError, clean_environment, set_up
 from http_json import ServerError, call
 from result import print_result
@@ -56,7 +56,7 @@ class Workspace:
 
     def wait_until_ready(self) -> None:
         """The workspace writes its address when it is up; until then somebody else may be on the port."""
-        self.child.wait_until(lambda: _modified(ENV_FILE) > self._written_before, seconds=60)
+        self.child.wait_until(lambda: _modified(ENV_FILE) > self._written_before, START_SECONDS)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         return call(method, f"{self.url}/api/{path}", self.token, body)

@@ -17,7 +17,8 @@ PROJECT_ROOT = Path(__file__).parents[3]
 SCRIPT = PROJECT_ROOT / "engines" / "sail.py"
 DEFAULT_PYTHON = PROJECT_ROOT / "engines" / ".venv" / "bin" / "python"
 
-START_SECONDS = 30
+START_SECONDS = 120
+"""Long enough for a machine that does much else: one that fails says so at once."""
 STOP_SECONDS = 3
 
 _NOT_INHERITED = ("DATABRICKS_", "UNITY_", "UC_", "SAIL_CATALOG__")
