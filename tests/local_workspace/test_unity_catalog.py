@@ -732,11 +732,11 @@ def test_grants_that_are_refused(client: WorkspaceClient) -> None:
     )
 
 
-def test_an_operation_takes_a_few_milliseconds(uc: UnityCatalog, table: dict[str, Any]) -> None:
+def test_no_operation_waits_for_an_acknowledgement(uc: UnityCatalog, table: dict[str, Any]) -> None:
     durations = []
     for version in range(1, 51):
         started = time.perf_counter()
         uc.commit(table, version)
         durations.append(time.perf_counter() - started)
-    # 40 ms is what Nagle's algorithm and delayed acknowledgements cost when both are on.
-    assert sorted(durations)[25] < 0.04
+    # Nagle's algorithm and delayed acknowledgements add 40 ms to all but the first; other work slows only some down.
+    assert sorted(durations)[10] < 0.04

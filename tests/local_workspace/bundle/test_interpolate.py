@@ -114,6 +114,6 @@ def test_paths_are_read_and_written() -> None:
 
 
 def test_a_long_name_without_an_end_costs_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not is_reference("${" + "a" * 5000 + "-" * 5000)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
