@@ -1,11 +1,12 @@
-"""What becomes of each file in fixtures/malformed, as its outcomes.csv says, all of them in one load."""
+"""Each malformed input and its outcome, all of them in one load: those of fixtures/malformed, and odd names."""
 
 from __future__ import annotations
 
-import csv
+import runpy
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,19 +20,19 @@ from renewables.silver import refresh
 
 pytestmark = pytest.mark.local_files
 
-FOLDER = Path(__file__).parents[2] / "fixtures" / "malformed"
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "fixtures" / "make_malformed.py"))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    file: str
-    kept: str
-    quarantined: str
+class Outcome(Protocol):
+    """A case of fixtures/make_malformed.py; a file that is rejected as a whole has None for both counts."""
+
+    name: str
+    kept: int | None
+    quarantined: int | None
     reason: str
 
 
-with (FOLDER / "outcomes.csv").open(encoding="utf-8") as table:
-    OUTCOMES = [Outcome(**row) for row in csv.DictReader(table)]
+OUTCOMES: tuple[Outcome, ...] = SCRIPT["CASES"] + SCRIPT["ODD_NAMES"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ class Found:
 def found(
     spark: SparkSession, module_schema: Schema, tmp_path_factory: pytest.TempPathFactory
 ) -> Found:
-    landing = tmp_path_factory.mktemp("landing")
-    for file in discover(str(FOLDER)):
+    folder, landing = tmp_path_factory.mktemp("malformed"), tmp_path_factory.mktemp("landing")
+    SCRIPT["write"](folder, OUTCOMES)
+    for file in discover(str(folder)):
         if not file.endswith("outcomes.csv"):
             extract(file, landing)
     load(spark, landed_files(landing), module_schema, "1")
@@ -63,15 +65,15 @@ def found(
     return Found(kept, quarantined, reasons)
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.file)
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
 def test_outcome(found: Found, outcome: Outcome) -> None:
-    reasons = found.reasons.get(outcome.file, [])
-    if outcome.kept:
-        assert found.kept[outcome.file] == int(outcome.kept)
-        assert found.quarantined.get(outcome.file, 0) == int(outcome.quarantined)
+    reasons = found.reasons.get(outcome.name, [])
+    if outcome.kept is not None:
+        assert found.kept[outcome.name] == outcome.kept
+        assert found.quarantined.get(outcome.name, 0) == outcome.quarantined
     else:
-        assert outcome.file not in found.kept
-        assert reasons[0].startswith(str(FOLDER / outcome.file))
+        assert outcome.name not in found.kept
+        assert f"/{outcome.name} " in reasons[0]
     assert all(outcome.reason in reason for reason in reasons[:1])
     assert bool(reasons) == bool(outcome.reason)
 
@@ -79,7 +81,7 @@ def test_outcome(found: Found, outcome: Outcome) -> None:
 def test_nothing_disappears(found: Found, spark: SparkSession, module_schema: Schema) -> None:
     rows = spark.table(module_schema.table(BRONZE)).count()
     assert rows == sum(found.kept.values()) + sum(found.quarantined.values())
-    assert set(found.kept) | set(found.reasons) == {outcome.file for outcome in OUTCOMES}
+    assert set(found.kept) | set(found.reasons) == {outcome.name for outcome in OUTCOMES}
 
 
 def test_there_are_enough() -> None:
