@@ -15,6 +15,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
@@ -101,6 +102,25 @@ class Airflow:
 
     def unpause(self, dag_id: str) -> None:
         self.call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def unpause_and_run(self, dag_id: str) -> str:
+        """The id of the DAG run that the schedule starts at once, some hours of the day, else of a triggered one."""
+        is_due = self.is_due(dag_id)
+        self.unpause(dag_id)
+        return self.scheduled_run(dag_id) if is_due else self.trigger(dag_id)
+
+    def is_due(self, dag_id: str) -> bool:
+        """Whether the schedule starts a DAG run as soon as the DAG is unpaused."""
+        run_after = self.call("GET", f"dags/{dag_id}")["next_dagrun_run_after"]
+        if run_after is None:
+            return False
+        moment = datetime.fromisoformat(run_after.replace("Z", "+00:00"))
+        return moment <= datetime.now(timezone.utc)
+
+    def scheduled_run(self, dag_id: str) -> str:
+        """The id of the DAG run that the schedule starts, as soon as it has."""
+        self.component("scheduler").wait_until(lambda: bool(self.dag_runs(dag_id)), START_SECONDS)
+        return str(self.dag_runs(dag_id)[0]["dag_run_id"])
 
     def trigger(self, dag_id: str, conf: Optional[Dict[str, Any]] = None) -> str:
         """The id of the new DAG run; `conf` are its Params."""

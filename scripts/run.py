@@ -193,9 +193,8 @@ def _pipeline(
     airflow.wait_until_ready([INGEST, TRANSFORM])
     steps.done("airflow", airflow.url)
     airflow.set_variable("databricks_job_ids", job_ids)
-    for dag_id in (TRANSFORM, INGEST):
-        airflow.unpause(dag_id)
-    ingest = airflow.trigger(INGEST)
+    airflow.unpause(TRANSFORM)
+    ingest = airflow.unpause_and_run(INGEST)
     follower = Follower(steps, workspace, airflow)
     if not follower.follow(INGEST, ingest, job_ids["ingest"]):
         return False
