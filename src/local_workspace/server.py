@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import fcntl
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -26,8 +28,10 @@ EXPOSED = (
 )
 KEEP_ALIVE_SECONDS = 120
 """Longer than clients keep idle connections, so that none is closed under a request."""
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS = 2
 """For requests that are under way; what they wait for may itself wait for the end."""
+END_SECONDS = 9.5
+"""From the signal to the end, whatever hangs."""
 
 
 def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
@@ -52,7 +56,15 @@ def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end; if it takes too long, say where each thread is, and exit at once."""
+        super().handle_exit(sig, frame)
+        # A thread below Python's: it comes through also where the event loop hangs.
+        faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 
+from local_workspace.execution.background import finish, supervise
 from local_workspace.execution.conductor import Conductor
 from local_workspace.execution.engine import Engine
 from local_workspace.execution.faults import Faults
@@ -36,10 +36,12 @@ from local_workspace.store.task_runs import TaskRunStore
 from local_workspace.store.volumes import Volumes
 from local_workspace.store.workspace_files import WorkspaceFiles
 
-logger = logging.getLogger(__name__)
-
 RUNTIME_VERSION = "17.3"
 """Databricks Runtime whose Spark, Python and databricks-connect versions the local workspace keeps to."""
+TASKS_END_SECONDS = 1.5
+"""More than a task that is told to end gets before it is killed."""
+PROCESSES_END_SECONDS = 5
+"""More than the fork server and the engine get before they are killed."""
 
 
 class Workspace:
@@ -102,7 +104,7 @@ class Workspace:
         await self.engine.start()
         self.conductor.recover()
         self._write_env_file()
-        self._warming = asyncio.create_task(self._warm_up())
+        self._warming = supervise("Starting the task processes ahead", self._warm_up())
 
     async def serve_catalogs(self) -> None:
         """Let the Spark sessions that begin from now on see the catalogs that there are now."""
@@ -110,12 +112,13 @@ class Workspace:
         self._write_env_file()
 
     async def stop(self) -> None:
-        await self.conductor.stop()
+        """End all that was started; what hangs does not keep it from ending the rest."""
+        tasks, warehouse = self.conductor.stop(), self.warehouse.stop()
+        await finish(TASKS_END_SECONDS, tasks=tasks, warehouse=warehouse)
         if self._warming is not None:
             self._warming.cancel()
-        await self.warehouse.stop()
-        await self.processes.stop()
-        await self.engine.stop()
+        processes, engine = self.processes.stop(), self.engine.stop()
+        await finish(PROCESSES_END_SECONDS, processes=processes, engine=engine)
         self.db.close()
 
     def _write_env_file(self) -> None:
@@ -127,11 +130,8 @@ class Workspace:
         write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
 
     async def _warm_up(self) -> None:
-        try:
-            await self.processes.start()
-            await self.warehouse.start()
-        except Exception:
-            logger.exception("the task processes could not be started ahead")
+        await self.processes.start()
+        await self.warehouse.start()
 
     def task_environment(self) -> dict[str, str]:
         """What every task's process has, as on Databricks: clients find the workspace without arguments."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,11 +51,11 @@ class ForkedWorkspace:
         self.state = state
         self._template = template
         self._port = 0
-        self._pid = 0
+        self.pid = 0
 
     @property
     def is_running(self) -> bool:
-        return self._pid > 0 and psutil.pid_exists(self._pid)
+        return self.pid > 0 and psutil.pid_exists(self.pid)
 
     @property
     def log(self) -> str:
@@ -64,15 +66,35 @@ class ForkedWorkspace:
         assert self._template.stdin is not None
         assert self._template.stdout is not None
         print(self._port, file=self._template.stdin, flush=True)
-        self._pid = int(self._template.stdout.readline() or 0)
+        self.pid = int(self._template.stdout.readline() or 0)
         client = self._connected()
         self._port = int(client.config.host.rpartition(":")[2])
         return client
 
+    def client(self) -> WorkspaceClient:
+        return connect(self.state)
+
+    def statement_states(self) -> list[str]:
+        with contextlib.closing(sqlite3.connect(self.state.database)) as connection:
+            return [row[0] for row in connection.execute("SELECT state FROM sql_statements")]
+
     def kill(self) -> None:
-        assert self._pid, "It has not been started."
-        os.kill(self._pid, signal.SIGKILL)
+        assert self.pid, "It has not been started."
+        os.kill(self.pid, signal.SIGKILL)
         wait_until(lambda: not self.is_running, "the workspace's end")
+
+    def terminate(self) -> None:
+        """SIGTERM; returns when it has ended."""
+        os.kill(self.pid, signal.SIGTERM)
+        wait_until(lambda: not self.is_running, f"the end of the workspace on SIGTERM\n{self.log}")
+
+    def child(self, command: str) -> psutil.Process | None:
+        """The child process of the workspace that has `command` in its command line."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children():
+                if command in " ".join(child.cmdline()):
+                    return child
+        return None
 
     def _connected(self) -> WorkspaceClient:
         def connected() -> WorkspaceClient | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from local_workspace.errors import LocalWorkspaceError
+from local_workspace.execution.background import supervise
 from local_workspace.execution.sail import SailProcess
 from local_workspace.settings import StateDir
 from local_workspace.store.catalog import DEFAULT_CATALOG
@@ -86,7 +87,7 @@ class Engine:
             )
         self._log.write_text("")
         await self._launch([0])
-        self._watcher = asyncio.create_task(self._watch())
+        self._watcher = supervise("Watching the Spark engine", self._watch())
 
     async def renew(self) -> None:
         """Let the sessions that begin from now on see the catalogs of now; those that run go on as they are."""
@@ -135,9 +136,9 @@ class Engine:
                     await self._launch(self._ports)
                 failures = 0
                 logger.warning("The Spark engine is up again at %s.", self.remote)
-            except LocalWorkspaceError as error:
+            except Exception as error:
                 failures += 1
-                logger.error("%s", error)
+                logger.error("The Spark engine could not be started again: %s", error)
                 await asyncio.sleep(min(2**failures, MAX_PAUSE_SECONDS))
 
     def _settings(self) -> dict[str, str]:

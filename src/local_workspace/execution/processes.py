@@ -1,29 +1,18 @@
 """Task processes: one per attempt of a task, forked from a server that has the libraries loaded.
 
-The protocol is in `runtime/fork_server.py` and `runtime/task_process.py`. All calls belong to the event loop's thread.
+What is said to a task and by it is in `runtime/task_process.py`. All calls belong to the event loop's thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
-import itertools
-import json
 import os
-import socket
-import sys
 from collections.abc import Callable, Sequence
 
 from local_workspace.errors import LocalWorkspaceError
-from local_workspace.execution.task_process import (
-    LARGEST_MESSAGE,
-    Exit,
-    Message,
-    TaskProcess,
-    close,
-)
-from local_workspace.runtime.requests import REQUEST, START
+from local_workspace.execution.fork_server import ForkServer
+from local_workspace.execution.task_process import Exit, Message, TaskProcess
 from local_workspace.settings import StateDir
 
 PRELOAD = (
@@ -38,7 +27,6 @@ PRELOAD = (
 )
 """What most tasks import; of these, what is installed."""
 
-_STOP_SECONDS = 5.0
 _PRIVATE_PREFIXES = ("DATABRICKS_", "SPARK_")
 """A task gets these from the workspace, never from the shell that the workspace was started in."""
 
@@ -51,35 +39,24 @@ _NO_THREADS = {
 
 
 class TaskProcesses:
-    """Runs tasks in processes of their own."""
+    """Runs tasks in processes of their own; starts the fork server when it is needed, and again after its end."""
 
     def __init__(self, state: StateDir, preload: Sequence[str] = PRELOAD) -> None:
         self.state = state
         self._preload = preload
-        self._server: asyncio.subprocess.Process | None = None
-        self._control: socket.socket | None = None
-        self._reports: asyncio.Task[None] | None = None
+        self._server: ForkServer | None = None
         self._starting = asyncio.Lock()
-        self._ids = itertools.count(1)
-        self._exits: dict[int, asyncio.Future[Exit]] = {}
+        self._is_stopped = False
 
     async def start(self) -> None:
-        """Returns when tasks can run, at once where they can; LocalWorkspaceError if it fails."""
-        async with self._starting:
-            if self._control is None:
-                await self._start()
+        """Return when tasks can run, at once where they can; LocalWorkspaceError if it fails."""
+        await self._running()
 
     async def stop(self) -> None:
-        """End all tasks and the fork server."""
-        if self._server is None or self._control is None:
-            return
-        self._control.shutdown(socket.SHUT_RDWR)
-        try:
-            await asyncio.wait_for(self._server.wait(), _STOP_SECONDS)
-        except TimeoutError:
-            await _kill(self._server)
-        assert self._reports is not None
-        await self._reports
+        """End all tasks and the fork server; no task can be started any more."""
+        self._is_stopped = True
+        if self._server is not None:
+            await self._server.stop()
 
     async def run(self, spec: Message, on_event: Callable[[Message], None]) -> Exit:
         """Run a task to its end; cancelling the caller ends the process tree.
@@ -98,90 +75,32 @@ class TaskProcesses:
             await process.close()
 
     async def open(self, spec: Message) -> TaskProcess:
-        """Start a task, to be closed by the caller; starts the fork server where there is none."""
-        await self.start()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours, limit=LARGEST_MESSAGE)
-        task_id = next(self._ids)
-        exit = self._exits[task_id] = asyncio.get_running_loop().create_future()
+        """Start a task, to be closed by the caller."""
         log = os.open(spec.get("log", os.devnull), os.O_RDWR | os.O_CREAT, 0o600)
-        with theirs:
-            self._request(START, task_id, theirs.fileno(), log)
-        os.close(log)
-        process = TaskProcess(reader, writer, exit, lambda kind: self._request(kind, task_id))
+        try:
+            process = await self._fork(log)
+        finally:
+            os.close(log)
         process.send(spec)
         return process
 
-    def _request(self, kind: bytes, task_id: int, *descriptors: int) -> None:
-        # A fork server that has just died answers all requests by its end.
-        with contextlib.suppress(ConnectionError):
-            if self._control is not None:
-                socket.send_fds(self._control, [REQUEST.pack(kind, task_id)], descriptors)
+    async def _fork(self, log: int) -> TaskProcess:
+        while True:
+            server = await self._running()
+            try:
+                return await server.fork(log)
+            except ConnectionError:
+                # It has just died, and has not seen the request.
+                await server.wait()
 
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        try:
-            with theirs:
-                self._server = await self._spawn(theirs.fileno())
-            await _wait_until_ready(self._server, reader)
-        except BaseException:
-            await close(writer)
-            raise
-        # The transport owns the socket that it reads; requests need one that can pass descriptors.
-        self._control = ours.dup()
-        self._reports = asyncio.create_task(self._read_reports(reader, writer))
-
-    async def _spawn(self, control: int) -> asyncio.subprocess.Process:
-        modules = [name for name in self._preload if importlib.util.find_spec(name.split(".")[0])]
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "local_workspace.runtime.fork_server"),
-            *(str(control), *modules),
-            pass_fds=(control,),
-            stdin=asyncio.subprocess.DEVNULL,
-            # Ctrl-C in a terminal is for the workspace, which then ends the tasks.
-            start_new_session=True,
-            env=_environment(self.state),
-        )
-
-    async def _read_reports(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        while line := await reader.readline():
-            report = json.loads(line)
-            ended = Exit(report.get("code"), report.get("signal"))
-            self._exits.pop(report["task"]).set_result(ended)
-        # Tasks do not survive the fork server.
-        assert self._control is not None
-        self._control.close()
-        self._control = None
-        while self._exits:
-            self._exits.popitem()[1].set_result(Exit(None, "SIGKILL"))
-        await close(writer)
-
-
-async def _wait_until_ready(
-    server: asyncio.subprocess.Process, reader: asyncio.StreamReader
-) -> None:
-    try:
-        line = await reader.readline()
-    except asyncio.CancelledError:
-        await _kill(server)
-        raise
-    if not line:
-        code = await server.wait()
-        raise LocalWorkspaceError(
-            f"The process that starts tasks ended with exit code {code} before it was ready; "
-            "its own message is above."
-        )
-
-
-async def _kill(server: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        server.kill()
-    await server.wait()
+    async def _running(self) -> ForkServer:
+        async with self._starting:
+            if self._is_stopped:
+                raise LocalWorkspaceError("The local workspace is being stopped.")
+            if self._server is None or self._server.has_ended:
+                names = [n for n in self._preload if importlib.util.find_spec(n.split(".")[0])]
+                self._server = await ForkServer.start(names, _environment(self.state))
+            return self._server
 
 
 def _environment(state: StateDir) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from local_workspace.execution.attempt import Attempt, Ending, Execute, crashed
+from local_workspace.execution.background import supervise
 from local_workspace.models.run_result import CANCELED
 
 
@@ -19,7 +20,7 @@ class RunningAttempts:
 
     def start(self, attempt: Attempt) -> None:
         task_run_id = attempt.task_run.run_id
-        task = asyncio.create_task(self._ending_of(attempt))
+        task = supervise(f"Attempt {task_run_id}", self._ending_of(attempt))
         self._tasks[task_run_id] = task
         task.add_done_callback(lambda done: self._done(task_run_id, done))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from local_workspace.execution.attempt import SUCCEEDED, WORKLOAD_FAILED, Attempt, Ending
 from local_workspace.execution.task_process import Exit
+from local_workspace.models.lifecycle import Outcome
+from local_workspace.models.run import Termination
 from local_workspace.paths import to_databricks
 
 
@@ -34,6 +36,11 @@ class TaskEvents:
 
     def ending(self, exit: Exit) -> Ending:
         output: dict[str, Any] = {"cells": self._cells} if self._cells else {}
+        if self._end is None and exit.cause:
+            return Ending(
+                Termination(Outcome.INTERNAL_ERROR, "INTERNAL_ERROR", exit.cause),
+                {**output, "error": exit.cause},
+            )
         if self._end is None:
             error = f"The task's process ended with {exit} before the task had finished."
             if exit.signal == "SIGKILL":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,14 @@ _DRAIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: its exit code, or the name of the signal that ended it."""
+    """How a process ended: its exit code, or the name of the signal that ended it.
+
+    `cause` says why where it was the workspace's doing and not the task's.
+    """
 
     code: int | None
     signal: str | None
+    cause: str = ""
 
     def __str__(self) -> str:
         return f"signal {self.signal}" if self.signal else f"exit code {self.code}"
@@ -43,7 +47,7 @@ class TaskProcess:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         exit: asyncio.Future[Exit],
-        request: Callable[[bytes], None],
+        request: Callable[[bytes], Awaitable[None]],
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -65,9 +69,9 @@ class TaskProcess:
 
     async def end(self) -> None:
         """End the whole process tree: SIGTERM, and after a grace period SIGKILL."""
-        self._request(TERMINATE)
+        await self._request(TERMINATE)
         await asyncio.wait([self._exit], timeout=GRACE_SECONDS)
-        self._request(KILL)
+        await self._request(KILL)
         await self.wait()
 
     async def close(self) -> None:
@@ -77,7 +81,7 @@ class TaskProcess:
     async def _read_line(self) -> bytes:
         try:
             return await self._reader.readline()
-        except ConnectionResetError:
+        except ConnectionError:
             # It was killed before it had read all that it was told.
             return b""
         except ValueError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from local_workspace.execution.background import supervise
 from local_workspace.execution.processes import TaskProcesses
 from local_workspace.execution.task_process import Message, TaskProcess
 from local_workspace.sql.errors import SqlError
@@ -91,7 +92,9 @@ class Warehouse:
         async with self._starting:
             if self._process is None:
                 self._process = await self._processes.open(self._spec())
-                self._serving = asyncio.create_task(self._serve(self._process))
+                self._serving = supervise(
+                    "Reading what the SQL warehouse says", self._serve(self._process)
+                )
 
     async def stop(self) -> None:
         """Ends the process; statements that it still executes fail."""
@@ -138,7 +141,7 @@ class Warehouse:
 
     def submit(self, key: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` in the background until it ends or `cancel(key)` is called."""
-        task = self._submitted[key] = asyncio.create_task(work)
+        task = self._submitted[key] = supervise(f"Statement {key}", work)
         task.add_done_callback(lambda _: self._submitted.pop(key))
         return task
 
@@ -157,15 +160,18 @@ class Warehouse:
         }
 
     async def _serve(self, process: TaskProcess) -> None:
-        async for event in process.events():
-            # A script that was cancelled may still say something.
-            if script := self._scripts.get(event.get("script", 0)):
-                _handle(script, event)
-        exit = await process.wait()
-        await process.close()
-        self._process = None
-        for script in self._scripts.values():
-            script.fail(SqlError(f"The SQL warehouse ended ({exit}); run it again."))
+        try:
+            async for event in process.events():
+                # A script that was cancelled may still say something.
+                if script := self._scripts.get(event.get("script", 0)):
+                    _handle(script, event)
+        finally:
+            await process.end()
+            exit = await process.wait()
+            await process.close()
+            self._process = None
+            for script in self._scripts.values():
+                script.fail(SqlError(f"The SQL warehouse ended ({exit}); run it again."))
 
 
 def _handle(script: _Script, event: Message) -> None:

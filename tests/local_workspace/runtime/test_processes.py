@@ -20,6 +20,9 @@ from local_workspace.settings import StateDir
 
 from .conftest import Runner
 
+ENDED_WITH_ITS_SERVER = Exit(
+    None, "SIGKILL", "The process that starts tasks ended (signal SIGKILL), and its tasks with it."
+)
 FOREVER = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 
 
@@ -144,8 +147,22 @@ def test_tasks_end_with_the_fork_server_and_the_next_starts_another(runner: Runn
     server, child = map(int, ended.output.split()[:2])
     os.kill(server, signal.SIGKILL)
     wait_until(task.done, "the end of the task")
-    assert ended.exit == Exit(None, "SIGKILL")
+    assert ended.exit == ENDED_WITH_ITS_SERVER
     wait_until(lambda: is_gone(child), "the end of the task's child")
+    assert runner.notebook("pass").exit == Exit(0, None)
+
+
+def test_a_fork_server_that_dies_with_a_request_unread_is_followed_by_another(
+    runner: Runner,
+) -> None:
+    """A Unix socket that is closed with unread data resets its other end."""
+    server = int(runner.notebook("import os; print(os.getppid())").output)
+    os.kill(server, signal.SIGSTOP)
+    ended, task = runner.start_notebook("pass")
+    wait_until(ended.log.exists, "the log of the task")
+    os.kill(server, signal.SIGKILL)
+    wait_until(task.done, "the end of the task")
+    assert ended.exit == ENDED_WITH_ITS_SERVER
     assert runner.notebook("pass").exit == Exit(0, None)
 
 
