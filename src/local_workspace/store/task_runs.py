@@ -91,8 +91,14 @@ class TaskRunStore:
         return [row["run_id"] for row in rows]
 
     def has_executed(self, job_run_id: int) -> bool:
-        """Whether user code began in any attempt of the run."""
-        query = "SELECT 1 FROM task_runs WHERE job_run_id = ? AND execution_time > 0 LIMIT 1"
+        """Whether user code began in any attempt of the run, or of the runs that it has started."""
+        query = (
+            "WITH RECURSIVE family(run_id) AS (VALUES (?) UNION "
+            "SELECT output ->> 'child_run_id' FROM family "
+            "JOIN task_runs ON task_runs.job_run_id = family.run_id) "
+            "SELECT 1 FROM family JOIN task_runs ON task_runs.job_run_id = family.run_id "
+            "WHERE execution_time > 0 LIMIT 1"
+        )
         return self._db.one(query, (job_run_id,)) is not None
 
     def execution_counts(self, task_run: TaskRun) -> dict[str, int]:

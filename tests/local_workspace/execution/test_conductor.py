@@ -274,6 +274,22 @@ def test_a_run_that_executes_nothing_is_seen_active_first() -> None:
     play(scenario)
 
 
+def test_a_run_has_executed_something_where_its_child_has() -> None:
+    """Such a run is not kept active any longer."""
+
+    async def scenario() -> None:
+        bench = Bench([task("a")], {})
+        for inner, has_executed in ((task("a"), True), (check("c"), False)):
+            child_id = bench.jobs.create(checked({"name": "child", "tasks": [inner]}))
+            caller = {"task_key": "call", "run_job_task": {"job_id": child_id}}
+            bench.jobs.replace(bench.job_id, checked({"name": "job", "tasks": [caller]}))
+            run = await bench.run()
+            assert run.outcome is Outcome.SUCCESS
+            assert bench.task_runs.has_executed(run.run_id) is has_executed
+
+    play(scenario)
+
+
 def fail(*_: object) -> str:
     raise RuntimeError("a bug")
 
