@@ -80,5 +80,12 @@ class RequestTooLarge(ApiError):
     error_code = "REQUEST_TOO_LARGE"
 
 
+class OutOfSpace(ApiError):
+    """No request's fault, so it answers with 5xx: the same request succeeds once there is room."""
+
+    status = 500
+    error_code = "INTERNAL_ERROR"
+
+
 class LocalWorkspaceError(Exception):
     """What the command line says in one sentence, with the remedy, before it exits non-zero."""

@@ -57,7 +57,7 @@ class Attempts:
         self._runs = runs
         self._task_runs = task_runs
         self._timers = timers
-        self._running = RunningAttempts(execute, self.finish)
+        self._running = RunningAttempts(execute, self._finish_soon)
         self._host = host
         self._start_child = start_child
         self._stop_run = stop_run
@@ -75,7 +75,11 @@ class Attempts:
         except Exception as error:
             ending = crashed(error)
         if ending is not None:
-            self.finish(task_run.run_id, ending)
+            self._finish_soon(task_run.run_id, ending)
+
+    def _finish_soon(self, task_run_id: int, ending: Ending) -> None:
+        """As a timer, which tries it again until it is stored."""
+        self._timers.set(("finish", task_run_id), 0, lambda: self.finish(task_run_id, ending))
 
     def finish(self, task_run_id: int, ending: Ending) -> None:
         """An attempt has ended; perhaps another one follows."""

@@ -7,7 +7,6 @@ between leaves a task that is known not to have run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 
 from local_workspace.execution.attempt import Execute
@@ -40,7 +39,6 @@ class Driver:
         self._runs = runs
         self._task_runs = task_runs
         self._least_seconds = least_seconds
-        self._woken: set[int] = set()
         self._is_stopped = False
         self._timers = Timers()
         self.queue = RunQueue(runs, self._timers, begin=self.begin, ended=self.wake)
@@ -88,14 +86,11 @@ class Driver:
 
     def wake(self, run_id: int) -> None:
         """The run goes on in the loop's next turn; calls before that change nothing more."""
-        if run_id not in self._woken:
-            self._woken.add(run_id)
-            asyncio.get_running_loop().call_soon(self._go_on, run_id)
+        self._timers.set(("step", run_id), 0, lambda: self._go_on(run_id))
 
     def _go_on(self, run_id: int) -> None:
         if self._is_stopped:
             return
-        self._woken.discard(run_id)
         run = self._runs.get(run_id)
         if run.is_active and run.phase is not Phase.QUEUED:
             self._take_turn(run)

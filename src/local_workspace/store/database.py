@@ -14,8 +14,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from local_workspace.errors import OutOfSpace
+
 Row = sqlite3.Row
 Values = Sequence[Any] | Mapping[str, Any]
+
+FULL = "The disk of the local workspace is full, so nothing was changed. Free some space and try again."
 
 
 class Database:
@@ -54,10 +58,12 @@ class Database:
         try:
             yield
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             # SQLite itself has rolled back where, for instance, the disk is full.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error) and _is_full(error):
+                raise OutOfSpace(FULL) from error
             raise
 
     def execute(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
@@ -104,6 +110,12 @@ class Database:
                     for statement in _statements(script.read_text()):
                         self.execute(statement)
                     self.execute("INSERT INTO migrations VALUES (?)", (script.name,))
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    """SQLite says an I/O error where a file that belongs to the database cannot grow."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def _statements(script: str) -> Iterator[str]:

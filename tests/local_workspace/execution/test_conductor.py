@@ -12,13 +12,15 @@ from itertools import pairwise
 import pytest
 from conducted import REPAIR_ALL, Bench, check, play, task
 
-from local_workspace.errors import InvalidParameterValue
+from local_workspace.errors import InvalidParameterValue, OutOfSpace
 from local_workspace.execution import run_queue
+from local_workspace.execution.attempt import SUCCEEDED, Attempt, Ending
 from local_workspace.execution.progress import AT_ONCE
 from local_workspace.models.job_settings import checked
 from local_workspace.models.lifecycle import Outcome, Phase
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run_result import CANCELED
+from local_workspace.store.database import FULL
 
 CHAIN = [task("a"), task("b", "a"), task("c", "b")]
 
@@ -286,6 +288,33 @@ def test_a_run_has_executed_something_where_its_child_has() -> None:
             run = await bench.run()
             assert run.outcome is Outcome.SUCCESS
             assert bench.task_runs.has_executed(run.run_id) is has_executed
+
+    play(scenario)
+
+
+def test_the_end_of_a_run_is_stored_as_soon_as_there_is_room(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        bench = Bench([task("a")], {})
+
+        def limit_pages(count: int) -> None:
+            bench.runs._db.execute(f"PRAGMA max_page_count = {count}")
+
+        async def fill(_: Attempt) -> Ending:
+            limit_pages(1)
+            return Ending(SUCCEEDED, {"result": "x" * 1_000_000})
+
+        bench.executor.execute = fill  # type: ignore[method-assign]
+        bench.conductor = bench.new_conductor()
+        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        while FULL not in caplog.text:
+            await asyncio.sleep(0.001)
+        with pytest.raises(OutOfSpace, match=FULL):
+            bench.jobs.create({**checked({"tasks": [task("a")]}), "description": "x" * 1_000_000})
+        assert bench.runs.get(run_id).is_active
+        limit_pages(1_000_000)
+        assert (await bench.until_ended(run_id)).outcome is Outcome.SUCCESS
 
     play(scenario)
 
