@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from serving import session_on_sail
 from support.engines import ENGINES, NoEngine
+from support.spark_sessions import current_session, forget_current_session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +36,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def no_test_leaves_a_current_session() -> Iterator[None]:
+    """The next test's functions would ask it, and wait for its engine."""
+    yield
+    left = current_session()
+    forget_current_session()
+    assert left is None, "Make Spark sessions with support.spark_sessions: this test leaves one."
+
+
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.config.getoption("--engine")
@@ -52,7 +62,6 @@ def spark(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spa
     try:
         with ENGINES[engine].session(tmp_path_factory.mktemp("workspace")) as session:
             yield session
-            session.stop()
     except NoEngine as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from serving import sail_server
+from serving import sail_server, session_on_sail
 from support.engines import ENGINES, NoEngine
+from support.spark_sessions import current_session
 
 
 def test_spark_is_the_server_that_spark_remote_names(
@@ -39,3 +40,9 @@ def test_databricks_needs_a_workspace(tmp_path: Path, monkeypatch: pytest.Monkey
         ENGINES["databricks"].session(tmp_path),
     ):
         pass
+
+
+def test_no_session_is_left_when_its_engine_has_ended(tmp_path: Path) -> None:
+    with session_on_sail(tmp_path) as session:
+        assert session.range(3).count() == 3
+    assert current_session() is None

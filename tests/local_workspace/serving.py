@@ -13,9 +13,9 @@ from typing import Any
 from unittest import mock
 
 import uvicorn
-from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
 from starlette.types import ASGIApp, Receive, Scope, Send
+from support.spark_sessions import spark_session
 
 from local_workspace.api import app as api
 from local_workspace.execution.engine import Engine
@@ -145,5 +145,5 @@ def sail_server(state: Path) -> Iterator[str]:
 @contextmanager
 def session_on_sail(state: Path) -> Iterator[SparkSession]:
     """A Spark session there."""
-    with sail_server(state) as remote:
-        yield DatabricksSession.builder.remote(remote).create()
+    with sail_server(state) as remote, spark_session(remote) as session:
+        yield session

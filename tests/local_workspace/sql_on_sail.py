@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
-from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
 from serving import CatalogWorkspace, Switchboard, plugged_in, running_engine, serving
 from starlette.types import Message, Receive, Scope, Send
+from support.spark_sessions import SparkSessions
 
 from local_workspace.execution.engine import Engine
 from local_workspace.runtime.commands import context, execute
@@ -25,7 +25,7 @@ class Sql:
 
     workspace: CatalogWorkspace
     board: FaultyBoard
-    sessions: Sessions
+    sessions: SparkSessions
     session: SparkSession
     files: Path
 
@@ -42,7 +42,8 @@ class Sql:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def new_session(self) -> Sql:
-        return replace(self, session=self.sessions.create())
+        assert self.workspace.engine is not None
+        return replace(self, session=_session(self.sessions, self.workspace.engine))
 
 
 class FaultyBoard(Switchboard):
@@ -73,22 +74,10 @@ async def _answer_500(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-class Sessions:
-    """Of one engine; they are stopped before it ends, or they would look for it when they are collected."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._created: list[SparkSession] = []
-
-    def create(self) -> SparkSession:
-        session: SparkSession = DatabricksSession.builder.remote(self._engine.remote).create()
-        session.conf.set("spark.sql.sources.default", "delta")
-        self._created.append(session)
-        return session
-
-    def stop(self) -> None:
-        for session in self._created:
-            session.stop()
+def _session(sessions: SparkSessions, engine: Engine) -> SparkSession:
+    session = sessions.create(engine.remote)
+    session.conf.set("spark.sql.sources.default", "delta")
+    return session
 
 
 @contextmanager
@@ -99,6 +88,7 @@ def sql_on_sail(root: Path) -> Iterator[Sql]:
         serving(board) as board.url,
         plugged_in(board, root) as workspace,
         running_engine(workspace) as engine,
+        SparkSessions() as sessions,
         mock.patch.dict(
             os.environ, {"DATABRICKS_HOST": board.url, "DATABRICKS_TOKEN": workspace.token}
         ),
@@ -106,7 +96,5 @@ def sql_on_sail(root: Path) -> Iterator[Sql]:
         context._client.cache_clear()
         workspace.volumes.create("main", "default", "files")
         files = workspace.volumes.resolve("/Volumes/main/default/files")
-        sessions = Sessions(engine)
-        yield Sql(workspace, board, sessions, sessions.create(), files)
-        sessions.stop()
+        yield Sql(workspace, board, sessions, _session(sessions, engine), files)
         context._client.cache_clear()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import VolumeType
 from databricks.sdk.service.workspace import ImportFormat
 from pyspark.sql import SparkSession
 from served import Served, result_of
+from support.spark_sessions import SparkSessions
 from support.waiting import wait_until
 from support.workspace_process import WorkspaceProcess, workspace_process
 
@@ -35,10 +35,10 @@ def client(process: WorkspaceProcess) -> WorkspaceClient:
     return process.client()
 
 
-def spark(process: WorkspaceProcess) -> SparkSession:
+def new_session(process: WorkspaceProcess, sessions: SparkSessions) -> SparkSession:
     """As databricks-connect makes one with the variables of workspace.env."""
     remote = read_env_file(process.state.env_file)["SPARK_REMOTE"]
-    session: SparkSession = DatabricksSession.builder.remote(remote).create()
+    session = sessions.create(remote)
     session.conf.set("spark.sql.sources.default", "delta")
     return session
 
@@ -50,7 +50,24 @@ def rows(client: WorkspaceClient, statement: str, catalog: str | None = None) ->
 def test_a_catalog_is_one_for_all_clients_and_for_the_next_start(
     process: WorkspaceProcess, client: WorkspaceClient
 ) -> None:
-    before = spark(process)
+    with SparkSessions() as sessions:
+        _share_a_new_catalog(process, client, sessions)
+    process.stop()
+    restarted = process.start()
+    assert restarted.catalogs.get("wind").comment == "turbines"
+    with SparkSessions() as sessions:
+        again = new_session(process, sessions)
+        again.sql("USE CATALOG wind")
+        assert again.sql("SELECT sum(a) FROM t").collect() == [(3,)]
+    restarted.catalogs.delete("wind", force=True)
+    assert rows(restarted, "SHOW CATALOGS") == [["main"]]
+    assert not list(process.state.tables.iterdir())
+
+
+def _share_a_new_catalog(
+    process: WorkspaceProcess, client: WorkspaceClient, sessions: SparkSessions
+) -> None:
+    before = new_session(process, sessions)
     client.catalogs.create("wind", comment="turbines")
     client.volumes.create("wind", "default", "landing", VolumeType.MANAGED)
     client.files.upload("/Volumes/wind/default/landing/a.csv", io.BytesIO(b"a\n1\n"))
@@ -59,23 +76,11 @@ def test_a_catalog_is_one_for_all_clients_and_for_the_next_start(
     options = "FORMAT_OPTIONS ('header' = 'true', 'inferSchema' = 'true')"
     rows(client, f"{copy} {options}", catalog="wind")
     assert rows(client, "SELECT count(*) FROM t", catalog="WIND") == [["1"]]
-    after = spark(process)
+    after = new_session(process, sessions)
     after.sql("USE CATALOG wind")
     after.sql("INSERT INTO t VALUES (2)")
     assert before.sql("SELECT sum(a) FROM wind.default.t").collect() == [(3,)]
     assert rows(client, "SHOW CATALOGS") == [["main"], ["wind"]]
-    for session in (before, after):
-        session.stop()
-    process.stop()
-    restarted = process.start()
-    assert restarted.catalogs.get("wind").comment == "turbines"
-    again = spark(process)
-    again.sql("USE CATALOG wind")
-    assert again.sql("SELECT sum(a) FROM t").collect() == [(3,)]
-    again.stop()
-    restarted.catalogs.delete("wind", force=True)
-    assert rows(restarted, "SHOW CATALOGS") == [["main"]]
-    assert not list(process.state.tables.iterdir())
 
 
 def test_no_server_outlives_a_workspace_that_is_killed(tmp_path: Path) -> None:

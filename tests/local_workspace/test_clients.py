@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import VolumeType
 from databricks.sdk.service.jobs import NotebookTask, RunLifeCycleState, Task
 from databricks.sdk.service.workspace import ImportFormat, Language
+from pyspark.sql import SparkSession
+from support.spark_sessions import spark_session
 from support.workspace_process import WorkspaceProcess, workspace_process
 
 from local_workspace.settings import read_env_file
@@ -102,7 +103,13 @@ def test_databricks_connect_uses_the_tables_of_running_jobs(
     """As in a shell with `.local/workspace.env`: both write, no row is lost, no commit is seen in half."""
     for name, value in read_env_file(workspace.state.env_file).items():
         monkeypatch.setenv(name, value)
-    spark = DatabricksSession.builder.create()
+    with spark_session() as spark:
+        written, counts = _written_together(client, spark)
+    assert counts == {"shell": written, "job": 12}
+
+
+def _written_together(client: WorkspaceClient, spark: SparkSession) -> tuple[int, dict[str, int]]:
+    """How many rows the shell has written when the job has ended, and what the table has of each."""
     spark.sql(f"CREATE TABLE {TABLE} (writer STRING, id BIGINT)")
     source = SOURCE.encode()
     client.workspace.upload(NOTEBOOK, source, format=ImportFormat.SOURCE, language=Language.PYTHON)
@@ -114,16 +121,16 @@ def test_databricks_connect_uses_the_tables_of_running_jobs(
         if written < SHELL_ROWS:
             spark.sql(f"INSERT INTO {TABLE} VALUES ('shell', {written})")
             written += 1
-        counts = {
-            row.writer: row["count"]
-            for row in spark.table(TABLE).groupBy("writer").count().collect()
-        }
+        counts = _counts(spark)
         assert counts["shell"] == written
         assert counts.get("job", 0) % 3 == 0
 
+    return written, _counts(spark)
+
+
+def _counts(spark: SparkSession) -> dict[str, int]:
     rows = spark.table(TABLE).groupBy("writer").count().collect()
-    spark.stop()
-    assert {row.writer: row["count"] for row in rows} == {"shell": written, "job": 12}
+    return {row.writer: row["count"] for row in rows}
 
 
 def _has_ended(client: WorkspaceClient, run_id: int) -> bool:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
-from databricks.connect import DatabricksSession
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import TableInfo
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
-from pyspark.sql import SparkSession
 from serving import (
     CatalogWorkspace,
     Switchboard,
@@ -25,14 +22,15 @@ from serving import (
     running_engine,
     session_on_sail,
 )
+from support.spark_sessions import SparkSessions, current
 from support.waiting import wait_until
 
 from local_workspace.errors import LocalWorkspaceError, ResourceConflict
 from local_workspace.execution.engine import MAX_IDLE_SERVERS, Engine
 from local_workspace.settings import StateDir
 
-SESSIONS: list[SparkSession] = []
 SqlRunner = Callable[[str], list[tuple[Any, ...]]]
+NewSession = Callable[[], SqlRunner]
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +52,29 @@ def engine(catalog: CatalogWorkspace) -> Iterator[Engine]:
         patch.setenv("UNITY_ACCESS_TOKEN", "wrong")
         with running_engine(catalog) as engine:
             yield engine
-            # An active session of an engine that is gone would be used by the tests that follow.
-            # Those of an engine that was killed cannot be released, which pyspark only warns of.
-            with warnings.catch_warnings(action="ignore"):
-                for session in SESSIONS:
-                    session.stop()
 
 
 @pytest.fixture(scope="module")
-def sql(engine: Engine) -> SqlRunner:
-    return new_session(engine)
+def sessions(engine: Engine) -> Iterator[SparkSessions]:  # noqa: ARG001 (it ends after them)
+    with SparkSessions() as sessions:
+        yield sessions
+
+
+@pytest.fixture(scope="module")
+def new_session(engine: Engine, sessions: SparkSessions) -> NewSession:
+    """Makes sessions of the newest server."""
+
+    def create() -> SqlRunner:
+        session = sessions.create(engine.remote)
+        session.conf.set("spark.sql.sources.default", "delta")
+        return lambda statement: [tuple(row) for row in session.sql(statement).collect()]
+
+    return create
+
+
+@pytest.fixture(scope="module")
+def sql(new_session: NewSession) -> SqlRunner:
+    return new_session()
 
 
 @pytest.fixture
@@ -71,17 +82,6 @@ def schema(sql: SqlRunner) -> Iterator[str]:
     sql("CREATE SCHEMA wind")
     yield "wind"
     sql("DROP SCHEMA wind CASCADE")
-
-
-def spark_session(engine: Engine) -> SparkSession:
-    SESSIONS.append(DatabricksSession.builder.remote(engine.remote).create())
-    return SESSIONS[-1]
-
-
-def new_session(engine: Engine) -> SqlRunner:
-    session = spark_session(engine)
-    session.conf.set("spark.sql.sources.default", "delta")
-    return lambda statement: [tuple(row) for row in session.sql(statement).collect()]
 
 
 def get_table(catalog: CatalogWorkspace, name: str) -> TableInfo:
@@ -181,8 +181,8 @@ def test_a_table_of_files_that_are_there_already(
     assert (tmp_path / "x.csv").exists()
 
 
-def test_sessions_share_tables(sql: SqlRunner, schema: str, engine: Engine) -> None:
-    other = new_session(engine)
+def test_sessions_share_tables(sql: SqlRunner, schema: str, new_session: NewSession) -> None:
+    other = new_session()
     sql(f"CREATE TABLE {schema}.t (a INT)")
     other(f"INSERT INTO {schema}.t VALUES (1)")
     assert sql(f"SELECT * FROM {schema}.t") == [(1,)]
@@ -190,11 +190,13 @@ def test_sessions_share_tables(sql: SqlRunner, schema: str, engine: Engine) -> N
     assert other(f"SELECT sum(a) FROM {schema}.t") == [(3,)]
 
 
-def test_concurrent_writers_lose_nothing(sql: SqlRunner, schema: str, engine: Engine) -> None:
+def test_concurrent_writers_lose_nothing(
+    sql: SqlRunner, schema: str, new_session: NewSession
+) -> None:
     sql(f"CREATE TABLE {schema}.t (writer INT, n INT)")
 
     def write(writer: int) -> None:
-        run = new_session(engine)
+        run = new_session()
         for n in range(3):
             insert(run, f"INSERT INTO {schema}.t VALUES ({writer}, {n})")
 
@@ -226,19 +228,19 @@ def renew(catalog: CatalogWorkspace) -> None:
 
 
 def test_a_new_catalog_is_seen_by_new_sessions_and_used_by_all(
-    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner
+    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner, new_session: NewSession
 ) -> None:
     client = WorkspaceClient(host=catalog.url, token=catalog.token, auth_type="pat")
     old = engine.remote
     client.catalogs.create("wind")
     assert engine.remote != old
-    newer = new_session(engine)
+    newer = new_session()
     newer("USE CATALOG wind")
     newer("CREATE TABLE t AS SELECT 1 AS a")
     sql("INSERT INTO wind.default.t VALUES (2)")
     assert newer("SELECT current_catalog(), sum(a) FROM t") == [("wind", 3)]
     client.catalogs.delete("wind", force=True)
-    assert sorted(row[0] for row in new_session(engine)("SHOW CATALOGS")) == ["main", "system"]
+    assert sorted(row[0] for row in new_session()("SHOW CATALOGS")) == ["main", "system"]
     with pytest.raises(Exception, match="TABLE_OR_VIEW_NOT_FOUND"):
         newer("SELECT * FROM t")
 
@@ -252,12 +254,12 @@ def listening(engine: Engine) -> set[int]:
 
 
 def test_only_some_former_servers_are_kept_but_each_that_is_used(
-    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner
+    engine: Engine, catalog: CatalogWorkspace, sql: SqlRunner, sessions: SparkSessions
 ) -> None:
     for _ in range(MAX_IDLE_SERVERS + 3):
         renew(catalog)
     # Those kept, the newest, and what the sessions of these tests are connected with.
-    assert len(listening(engine)) <= MAX_IDLE_SERVERS + 1 + len(SESSIONS)
+    assert len(listening(engine)) <= MAX_IDLE_SERVERS + 1 + len(sessions)
     assert sql("SELECT 1") == [(1,)]
 
 
@@ -271,22 +273,28 @@ def test_the_token_is_neither_an_argument_nor_in_the_log(
     assert catalog.token not in (catalog.state.root / "engine.log").read_text()
 
 
-def test_what_a_udf_prints_does_not_block_the_engine(engine: Engine) -> None:
+def test_what_a_udf_prints_does_not_block_the_engine(
+    engine: Engine, sessions: SparkSessions
+) -> None:
     from pyspark.sql.functions import udf
 
-    session = spark_session(engine)
+    session = sessions.create(engine.remote)
 
     def loud(n):  # type: ignore[no-untyped-def]  # pyspark reads type hints as those of pandas UDFs
         print("x" * 1000)
         return n
 
-    assert (
-        session.range(200).select(udf(loud, "int")("id")).agg({"*": "count"}).collect()[0][0] == 200
-    )
+    with current(session):
+        counts = session.range(200).select(udf(loud, "int")("id")).agg({"*": "count"}).collect()
+    assert counts == [(200,)]
 
 
 def test_tables_survive_restarts_of_engine_and_server(
-    root: Path, switchboard: Switchboard, engine: Engine, sql: SqlRunner
+    root: Path,
+    switchboard: Switchboard,
+    engine: Engine,
+    sql: SqlRunner,
+    new_session: NewSession,
 ) -> None:
     sql("CREATE TABLE default.kept AS SELECT 1 AS a")
     remote, pid, ports = engine.remote, engine.pid, listening(engine)
@@ -299,7 +307,7 @@ def test_tables_survive_restarts_of_engine_and_server(
     wait_until(lambda: listening(engine) == ports, "the servers of before")
     with plugged_in(switchboard, root) as restarted:
         restarted.catalog.tables.remove_leftovers()
-        run = new_session(engine)
+        run = new_session()
         run("INSERT INTO default.kept VALUES (2)")
         assert run("SELECT * FROM default.kept ORDER BY a") == [(1,), (2,)]
 
@@ -309,13 +317,15 @@ def test_a_writer_that_is_killed_has_written_all_or_nothing(
     root: Path,
     switchboard: Switchboard,
     engine: Engine,
+    sessions: SparkSessions,
+    new_session: NewSession,
     monkeypatch: pytest.MonkeyPatch,
     is_ratified: bool,
     rows: list[tuple[int]],
 ) -> None:
     """Between staging and ratifying, and between ratifying and publishing."""
     with plugged_in(switchboard, root) as workspace:
-        session, pid = spark_session(engine), engine.pid
+        session, pid = sessions.create(engine.remote), engine.pid
         session.client.set_retry_policies([])
         session.sql(f"CREATE TABLE default.killed_{is_ratified} USING delta AS SELECT 1 AS a")
         ratify = workspace.catalog.commits.ratify
@@ -331,7 +341,7 @@ def test_a_writer_that_is_killed_has_written_all_or_nothing(
             with pytest.raises(SparkConnectGrpcException):
                 session.sql(f"INSERT INTO default.killed_{is_ratified} VALUES (2)")
         wait_until(lambda: engine.pid != pid and _answers(engine), "another engine")
-        run = new_session(engine)
+        run = new_session()
         assert run(f"SELECT * FROM default.killed_{is_ratified} ORDER BY a") == rows
         run(f"INSERT INTO default.killed_{is_ratified} VALUES (3)")
         assert run(f"SELECT * FROM default.killed_{is_ratified} ORDER BY a") == [*rows, (3,)]
@@ -345,8 +355,6 @@ def test_two_workspaces_side_by_side_share_nothing(tmp_path: Path) -> None:
         assert [session.table("s.t").collect() for session in (one, other)] == [[(1,)], [(2,)]]
         one.sql("DROP SCHEMA s CASCADE")
         assert other.table("s.t").collect() == [(2,)]
-        one.stop()
-        other.stop()
 
 
 def _answers(engine: Engine) -> bool:

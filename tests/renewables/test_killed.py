@@ -20,10 +20,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
 from serving import Switchboard, plugged_in, running_engine, serving
 from support.commit_gate import CommitGate, let_pass
+from support.spark_sessions import spark_session
 from support.step_process import Step, kill, load_and_refresh, load_landed, step_process
 
 from renewables.landing import LandedFile, record
@@ -100,9 +100,8 @@ def processes(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def spark(processes: Processes) -> Iterator[SparkSession]:
-    session = DatabricksSession.builder.remote(processes.remote).create()
-    yield session
-    session.stop()
+    with spark_session(processes.remote) as session:
+        yield session
 
 
 def land(landing: Path, files: dict[str, str], modified: int) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol
 from unittest import mock
 
-from databricks.connect import DatabricksSession
 from pyspark.sql import SparkSession
 from serving import session_on_sail
+
+from support.spark_sessions import SparkSessions, spark_session
 
 
 class NoEngine(Exception):
@@ -39,16 +40,17 @@ def _spark(_: Path) -> Iterator[SparkSession]:
         raise NoEngine(
             "--engine spark needs SPARK_REMOTE, the sc:// URL of a server: `make parity` starts one."
         )
-    yield DatabricksSession.builder.remote(os.environ["SPARK_REMOTE"]).create()
+    with spark_session(os.environ["SPARK_REMOTE"]) as session:
+        yield session
 
 
 @contextmanager
 def _databricks(_: Path) -> Iterator[SparkSession]:
-    with mock.patch.dict(os.environ):
+    with mock.patch.dict(os.environ), SparkSessions() as sessions:
         # databricks-connect would prefer it to the workspace.
         os.environ.pop("SPARK_REMOTE", None)
         try:
-            session = DatabricksSession.builder.create()
+            session = sessions.create()
         except Exception as error:
             raise NoEngine(
                 f"--engine databricks found no workspace ({error}): run `databricks auth login`, and set"
