@@ -29,7 +29,7 @@ def main() -> None:
         }
     for name, milliseconds in spent.items():
         line(f"  of that, {name}", milliseconds, None, "a cold process", cold)
-    line("CPU of one no-op task, all included", sum(spent.values()), 50, "a cold process", cold)
+    line("CPU of one no-op task, all included", sum(spent.values()), 40, "a cold process", cold)
 
 
 def cpu_by_process(server: psutil.Process) -> dict[str, float]:

@@ -46,6 +46,10 @@ def serve(state: StateDir, port: int, address: str = LOOPBACK) -> None:
         workspace = Workspace(state, url)
         link = f"{url}/login?code={workspace.page_sessions.new_code()}"
         print(f"Local workspace on {url}, its pages once on {link}. Ctrl-C ends it.", flush=True)
+        print(
+            "Loading what tasks use takes a few seconds; a run that begins before waits for it.",
+            flush=True,
+        )
         if address != LOOPBACK:
             logger.warning(EXPOSED, address)
         config = uvicorn.Config(

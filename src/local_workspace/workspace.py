@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Coroutine
+from typing import Any
 
 from local_workspace.execution.background import finish, supervise
 from local_workspace.execution.conductor import Conductor
@@ -94,17 +96,18 @@ class Workspace:
             least_seconds=1.0,
         )
         self.pages = Pages(self)
-        self._warming: asyncio.Task[None] | None = None
+        self._warming: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Engine up, state recovered, env file written; task processes go on warming up behind."""
+        """Return when the engine is up and the env file is written; the task processes warm up beside that."""
+        self._warm_up("the task processes", self.processes.start())
         self.catalog.tables.remove_leftovers()
         self.volumes.remove_leftovers()
         self.libraries.remove_leftovers()
         await self.engine.start()
         self.conductor.recover()
         self._write_env_file()
-        self._warming = supervise("Starting the task processes ahead", self._warm_up())
+        self._warm_up("the SQL warehouse", self.warehouse.start())
 
     async def serve_catalogs(self) -> None:
         """Let the Spark sessions that begin from now on see the catalogs that there are now."""
@@ -115,8 +118,8 @@ class Workspace:
         """End all that was started; what hangs does not keep it from ending the rest."""
         tasks, warehouse = self.conductor.stop(), self.warehouse.stop()
         await finish(TASKS_END_SECONDS, tasks=tasks, warehouse=warehouse)
-        if self._warming is not None:
-            self._warming.cancel()
+        for warming in self._warming:
+            warming.cancel()
         processes, engine = self.processes.stop(), self.engine.stop()
         await finish(PROCESSES_END_SECONDS, processes=processes, engine=engine)
         self.db.close()
@@ -129,9 +132,9 @@ class Workspace:
         }
         write_env_file(self.state.env_file, {**values, **self.engine.client_environment})
 
-    async def _warm_up(self) -> None:
-        await self.processes.start()
-        await self.warehouse.start()
+    def _warm_up(self, name: str, start: Coroutine[Any, Any, None]) -> None:
+        """Start ahead of the first task that needs it; a task that is earlier waits for it."""
+        self._warming.append(supervise(f"Starting {name} ahead", start))
 
     def task_environment(self) -> dict[str, str]:
         """What every task's process has, as on Databricks: clients find the workspace without arguments."""
