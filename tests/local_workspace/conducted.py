@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from support.waiting import PATIENCE
@@ -13,7 +14,7 @@ from local_workspace.execution.conductor import Conductor
 from local_workspace.models.job_settings import checked
 from local_workspace.models.lifecycle import Outcome
 from local_workspace.models.repair import RepairRequest
-from local_workspace.models.run import Run
+from local_workspace.models.run import Run, Termination
 from local_workspace.store.database import Database
 from local_workspace.store.jobs import JobStore
 from local_workspace.store.runs import RunStore
@@ -22,10 +23,14 @@ from local_workspace.store.task_runs import TaskRunStore
 REPAIR_ALL = RepairRequest(rerun_all_failed_tasks=True)
 
 
-class ScriptedExecutor:
-    """Ends each attempt of a task as its script says, the last entry for all further ones."""
+Script = Mapping[str, Sequence[bool | Termination]]
+"""How the attempts of each task end, the last entry for all further ones: whether they succeed, or the end itself."""
 
-    def __init__(self, script: dict[str, list[bool]]) -> None:
+
+class ScriptedExecutor:
+    """Ends each attempt of a task as its script says."""
+
+    def __init__(self, script: Script) -> None:
         self.script = script
         self.started: list[str] = []
         self.held: set[str] = set()
@@ -41,16 +46,21 @@ class ScriptedExecutor:
         if key in self.held:
             await asyncio.Event().wait()
         results = self.script.get(key, [True])
-        succeeded = results[min(count, len(results) - 1)]
-        return Ending(SUCCEEDED if succeeded else WORKLOAD_FAILED, {})
+        end = results[min(count, len(results) - 1)]
+        if isinstance(end, Termination):
+            return Ending(end, {})
+        return Ending(SUCCEEDED if end else WORKLOAD_FAILED, {})
+
+    @property
+    def attempts(self) -> Counter[str]:
+        """How often each task was executed."""
+        return Counter(self.started)
 
 
 class Bench:
     """A conductor on a database in memory."""
 
-    def __init__(
-        self, tasks: list[dict[str, Any]], script: dict[str, list[bool]], **job: Any
-    ) -> None:
+    def __init__(self, tasks: list[dict[str, Any]], script: Script, **job: Any) -> None:
         self.executor = ScriptedExecutor(script)
         self.host: Callable[[], str] = lambda: "http://host"
         db = Database(":memory:")
@@ -67,6 +77,12 @@ class Bench:
             host=lambda: self.host(),
             least_seconds=least_seconds,
         )
+
+    async def restart(self) -> None:
+        """Stop at once, as a kill does, and recover."""
+        await self.conductor.stop()
+        self.conductor = self.new_conductor()
+        self.conductor.recover()
 
     async def until_ended(self, run_id: int) -> Run:
         while self.runs.get(run_id).is_active:

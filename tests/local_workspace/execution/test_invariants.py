@@ -90,9 +90,7 @@ async def happen(bench: Bench, run_id: int, turns: int, what: int) -> None:
         await asyncio.sleep(0)
     active = bench.task_runs.active(run_id)
     if what == RESTART:
-        await bench.conductor.stop()
-        bench.conductor = bench.new_conductor()
-        bench.conductor.recover()
+        await bench.restart()
         lost = (Outcome.INTERNAL_ERROR, Outcome.CANCELED)
         assert not active or bench.runs.get(run_id).outcome in lost
         return

@@ -1,21 +1,20 @@
-"""Runs and repairs of random graphs end as a small model says, which is written from Databricks' documentation.
-
-https://docs.databricks.com/aws/en/jobs/run-if and
-https://docs.databricks.com/aws/en/jobs/repair-job-failures.
-"""
+"""Runs, repairs, cancellations, time-outs and kills of random graphs end as a small independent model says."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections import Counter
-from dataclasses import replace
-from typing import Any
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
-from conducted import Bench, check, play, task
+from conducted import Bench, Script, check, play, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from job_model import JobModel, Json
 
+from local_workspace.models.lifecycle import Outcome
 from local_workspace.models.repair import RepairRequest
+from local_workspace.models.run_result import TIMED_OUT
 
 KEYS = [f"t{index}" for index in range(6)]
 # MODEL_EXAMPLES=20000 searches for long; a normal test run has a few seconds.
@@ -28,79 +27,15 @@ RUN_IF = (
     "AT_LEAST_ONE_FAILED",
     "ALL_FAILED",
 )
-BAD = {"FAILED", "UPSTREAM_FAILED"}
-Json = dict[str, Any]
+CANCEL_RUN, CANCEL_TASK, KILL = "cancel the run", "cancel the task", "kill the workspace"
 
 
-class Model:
-    """How each task ended, and how often each notebook was executed."""
+@dataclass(frozen=True)
+class Interruption:
+    """Happens while the first attempt of the task executes; not at all where the task does not run."""
 
-    def __init__(self, graph: list[Json], script: dict[str, list[bool]]) -> None:
-        self._graph, self._script = graph, script
-        self.ends: dict[str, str] = {}
-        self.executed: Counter[str] = Counter()
-
-    def run(self, keys: set[str]) -> None:
-        """Runs these tasks; the graph is in an order in which dependencies come first."""
-        for one in self._graph:
-            if one["task_key"] in keys:
-                self.ends[one["task_key"]] = self._kept_from_running(one) or self._execute(one)
-
-    def _kept_from_running(self, one: Json) -> str | None:
-        ends = [self.ends[up["task_key"]] for up in one["depends_on"]]
-        if not ends:
-            return None
-        if set(ends) == {"EXCLUDED"} or any(map(self._other_branch, one["depends_on"])):
-            return "EXCLUDED"
-        bad = [end in BAD for end in ends]
-        runs, otherwise = {
-            "ALL_SUCCESS": (not any(bad), "UPSTREAM_FAILED"),
-            "AT_LEAST_ONE_SUCCESS": ("SUCCESS" in ends, "UPSTREAM_FAILED"),
-            "NONE_FAILED": (not any(bad), "UPSTREAM_FAILED"),
-            "ALL_DONE": (True, ""),
-            "AT_LEAST_ONE_FAILED": (any(bad), "EXCLUDED"),
-            "ALL_FAILED": (all(bad), "EXCLUDED"),
-        }[one["run_if"]]
-        return None if runs else otherwise
-
-    def _other_branch(self, up: Json) -> bool:
-        if "outcome" not in up or self.ends[up["task_key"]] != "SUCCESS":
-            return False
-        condition = next(t for t in self._graph if t["task_key"] == up["task_key"])
-        holds = condition["condition_task"]["left"] == "1"
-        return bool(up["outcome"] != str(holds).lower())
-
-    def _execute(self, one: Json) -> str:
-        if "condition_task" in one:
-            return "SUCCESS"
-        key = one["task_key"]
-        results = self._script.get(key, [True])
-        for _ in range(one["max_retries"] + 1):
-            succeeded = results[min(self.executed[key], len(results) - 1)]
-            self.executed[key] += 1
-            if succeeded:
-                return "SUCCESS"
-        return "FAILED"
-
-    def behind(self, keys: set[str]) -> set[str]:
-        found = set(keys)
-        for one in self._graph:
-            if any(up["task_key"] in found for up in one["depends_on"]):
-                found.add(one["task_key"])
-        return found - keys
-
-    def to_rerun(self, repair: RepairRequest) -> set[str]:
-        keys = set(repair.rerun_tasks)
-        if repair.rerun_all_failed_tasks:
-            keys = {key for key, end in self.ends.items() if end in BAD}
-            keys |= {key for key in self.behind(keys) if self.ends[key] == "EXCLUDED"}
-        return keys | (self.behind(keys) if repair.rerun_dependent_tasks else set())
-
-    def result(self) -> str:
-        inner = {up["task_key"] for one in self._graph for up in one["depends_on"]}
-        if any(end in BAD for key, end in self.ends.items() if key not in inner):
-            return "FAILED"
-        return "SUCCESS_WITH_FAILURES" if BAD & set(self.ends.values()) else "SUCCESS"
+    kind: str
+    key: str
 
 
 @st.composite
@@ -109,12 +44,21 @@ def graphs(draw: st.DrawFn) -> list[Json]:
     for key in KEYS[: draw(st.integers(1, len(KEYS)))]:
         ups = draw(st.sets(st.integers(0, len(graph) - 1), max_size=3)) if graph else set()
         depends_on = [draw(dependencies(graph[up])) for up in sorted(ups)]
-        if draw(st.integers(0, 3)) == 0:
-            one = check(key, left=draw(st.sampled_from(["1", "2"])))
-        else:
-            one = task(key, max_retries=draw(st.integers(0, 2)))
+        one = draw(tasks(key))
         graph.append({**one, "depends_on": depends_on, "run_if": draw(st.sampled_from(RUN_IF))})
     return graph
+
+
+@st.composite
+def tasks(draw: st.DrawFn, key: str) -> Json:
+    match draw(st.integers(0, 5)):
+        case 0:
+            return check(key, left=draw(st.sampled_from(["1", "2"])))
+        case 1:
+            inputs = str(list(range(draw(st.integers(1, 3)))))
+            return {"task_key": key, "for_each_task": {"inputs": inputs, "task": task(f"{key}_i")}}
+    retries = {"max_retries": draw(st.integers(0, 2)), "retry_on_timeout": draw(st.booleans())}
+    return task(key, **retries)
 
 
 @st.composite
@@ -124,44 +68,117 @@ def dependencies(draw: st.DrawFn, up: Json) -> Json:
     return {"task_key": up["task_key"], **branch}
 
 
-SCRIPTS = st.dictionaries(st.sampled_from(KEYS), st.lists(st.booleans(), min_size=1, max_size=5))
+SCRIPTS = st.dictionaries(
+    st.sampled_from([*KEYS, *(f"{key}_i" for key in KEYS)]),
+    st.lists(st.sampled_from([True, False, TIMED_OUT]), min_size=1, max_size=5),
+)
 NAMED = st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=2).map(tuple)
-REPAIRS = st.lists(
-    st.one_of(
-        st.builds(RepairRequest, rerun_tasks=NAMED, rerun_dependent_tasks=st.booleans()),
-        st.builds(
-            RepairRequest, rerun_all_failed_tasks=st.just(True), rerun_dependent_tasks=st.booleans()
-        ),
+REPAIRS = st.one_of(
+    st.builds(RepairRequest, rerun_tasks=NAMED, rerun_dependent_tasks=st.booleans()),
+    st.builds(
+        RepairRequest, rerun_all_failed_tasks=st.just(True), rerun_dependent_tasks=st.booleans()
     ),
-    max_size=3,
+)
+INTERRUPTIONS = st.none() | st.builds(
+    Interruption, st.sampled_from([CANCEL_RUN, CANCEL_TASK, KILL]), st.sampled_from(KEYS)
 )
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(graph=graphs(), script=SCRIPTS, repairs=REPAIRS)
+@given(
+    graph=graphs(),
+    script=SCRIPTS,
+    first=INTERRUPTIONS,
+    repairs=st.lists(st.tuples(REPAIRS, INTERRUPTIONS), max_size=3),
+)
 def test_runs_and_repairs_end_as_the_model_says(
-    graph: list[Json], script: dict[str, list[bool]], repairs: list[RepairRequest]
+    graph: list[Json],
+    script: Script,
+    first: Interruption | None,
+    repairs: list[tuple[RepairRequest, Interruption | None]],
 ) -> None:
     async def scenario() -> None:
-        bench, model = Bench(graph, script), Model(graph, script)
+        bench, model = Bench(graph, script), JobModel(graph, script)
         keys = {one["task_key"] for one in graph}
-        run = await bench.run()
-        model.run(keys)
-        compare(bench, run.run_id, model)
-        for repair in repairs:
+        run_id = bench.conductor.run_now(bench.job_id, {}).run_id
+        await compare(bench, run_id, model, keys, first)
+        for repair, interruption in repairs:
             again = model.to_rerun(repair)
             if not again or not again <= keys:
                 continue
-            latest = bench.runs.latest_execution(run.run_id).repair_id
-            run = await bench.repair(run, replace(repair, latest_repair_id=latest))
-            model.run(again)
-            compare(bench, run.run_id, model)
+            latest = bench.runs.latest_execution(run_id).repair_id
+            bench.conductor.repair(run_id, replace(repair, latest_repair_id=latest), {})
+            await compare(bench, run_id, model, again, interruption)
 
     play(scenario)
 
 
-def compare(bench: Bench, run_id: int, model: Model) -> None:
-    run = bench.runs.get(run_id)
-    assert bench.outcomes(run) == model.ends
-    assert Counter(bench.executor.started) == model.executed
-    assert run.outcome == model.result()
+async def compare(
+    bench: Bench, run_id: int, model: JobModel, keys: set[str], planned: Interruption | None
+) -> None:
+    """The run ends with these tasks run once more, as the model says."""
+    happened = await ended(bench, run_id, planned)
+    number = bench.runs.latest_execution(run_id).number
+    runs = bench.task_runs.of_run(run_id)
+    assert {t.task_key for t in runs if t.execution == number} == keys
+    if happened is None:
+        model.run(keys, {})
+    elif happened.kind == CANCEL_TASK:
+        model.run(keys, {happened.key: "CANCELED"})
+    else:
+        adopt(bench, run_id, model, keys, happened)
+        return
+    assert bench.outcomes(bench.runs.get(run_id)) == model.ends
+    assert bench.executor.attempts == model.executed
+    assert bench.runs.get(run_id).outcome == model.result()
+
+
+async def ended(bench: Bench, run_id: int, planned: Interruption | None) -> Interruption | None:
+    """The interruption, if it came to that before the run had ended."""
+    if planned is None:
+        await bench.until_ended(run_id)
+        return None
+    before = bench.executor.attempts[planned.key]
+    bench.executor.held.add(planned.key)
+    while bench.runs.get(run_id).is_active and bench.executor.attempts[planned.key] == before:
+        await asyncio.sleep(0.001)
+    bench.executor.held.discard(planned.key)
+    if not bench.runs.get(run_id).is_active:
+        return None
+    match planned.kind:
+        case "kill the workspace":
+            await bench.restart()
+        case "cancel the task":
+            bench.conductor.cancel(bench.task_runs.latest(run_id)[planned.key].run_id)
+        case _:
+            bench.conductor.cancel(run_id)
+    await bench.until_ended(run_id)
+    return planned
+
+
+def adopt(
+    bench: Bench, run_id: int, model: JobModel, keys: set[str], happened: Interruption
+) -> None:
+    """Check what is certain: any other task ended by itself or with the run. The model goes on from there."""
+    end, unfinished = {
+        CANCEL_RUN: ("CANCELED", {"CANCELED"}),
+        KILL: ("INTERNAL_ERROR", {"INTERNAL_ERROR", "UPSTREAM_FAILED"}),
+    }[happened.kind]
+    finished = deepcopy(model)
+    finished.run(keys, {happened.key: end})
+    seen = bench.outcomes(bench.runs.get(run_id))
+    assert bench.runs.get(run_id).outcome == end
+    assert seen[happened.key] == end
+    assert all(seen[key] in {finished.ends[key], *unfinished} for key in seen)
+    after = model.behind([happened.key])
+    assert all(bench.executor.attempts[key] == model.executed[key] for key in after)
+    model.ends = {key: str(outcome) for key, outcome in seen.items()}
+    model.executed = bench.executor.attempts
+    for key, latest in bench.task_runs.latest(run_id).items():
+        if latest.kind == "for_each_task" and "total" in latest.output:
+            succeeded = {
+                int(t.iteration)
+                for t in bench.task_runs.all_iterations(latest)
+                if t.iteration is not None and t.outcome is Outcome.SUCCESS
+            }
+            model.iterations[key] = set() if seen[key] == "SUCCESS" else succeeded
