@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from databricks.sdk.service.catalog import DataSourceFormat, TableType
+from staging import StagingTable
 
 from local_workspace.errors import InvalidState, ResourceConflict, ResourceDoesNotExist
 from local_workspace.store.catalog import Catalog
 from local_workspace.store.copies import Copies, marked_copy, marker
 from local_workspace.store.database import Database
-from local_workspace.store.delta_commits import DeltaCommit
-from local_workspace.store.tables import NewTable
 
 
 @pytest.fixture
@@ -23,29 +20,15 @@ def catalog(tmp_path: Path) -> Catalog:
 
 @pytest.fixture
 def table_id(catalog: Catalog) -> str:
-    return create_table(catalog)
-
-
-def create_table(catalog: Catalog) -> str:
-    staged = catalog.tables.stage("main", "default", "t")
-    table = NewTable(
-        "main", "default", "t", TableType.MANAGED, DataSourceFormat.DELTA, staged.location
-    )
-    catalog.tables.create(table)
-    return staged.table_id
+    return StagingTable.created(catalog).table_id
 
 
 def commit(catalog: Catalog, table_id: str, version: int, user_metadata: str | None) -> None:
     """Stage a commit as Spark does, and have it ratified."""
-    location = catalog.tables.get("main.default.t").storage_location
-    assert location is not None
-    folder = Path(location.removeprefix("file://"), "_delta_log", "_staged_commits")
-    folder.mkdir(parents=True, exist_ok=True)
+    table = StagingTable.found(catalog)
+    assert table.table_id == table_id
     info = {"userMetadata": user_metadata, "operationMetrics": {"numOutputRows": 7}}
-    file = folder / f"{version:020}.{table_id}.json"
-    file.write_text(f'{json.dumps({"commitInfo": info})}\n{{"add": {{}}}}\n')
-    staged = DeltaCommit(version, 1, file.name, file.stat().st_size, 1)
-    catalog.commits.ratify(table_id, location, staged, published_version=None, metadata={})
+    table.ratify(table.stage(version, info, {"add": {}}))
 
 
 def test_files_are_loaded_when_their_commit_is_ratified(catalog: Catalog, table_id: str) -> None:
@@ -124,7 +107,9 @@ def test_a_table_that_is_dropped_forgets_its_files(catalog: Catalog, table_id: s
     catalog.tables.delete("main.default.t")
     with pytest.raises(ResourceDoesNotExist, match=f"Table with id '{table_id}'"):
         catalog.copies.announce(table_id, ["a"], forced=False)
-    assert catalog.copies.announce(create_table(catalog), ["a"], forced=False).paths == ["a"]
+    assert catalog.copies.announce(
+        StagingTable.created(catalog).table_id, ["a"], forced=False
+    ).paths == ["a"]
 
 
 @pytest.mark.parametrize("user_metadata", [None, "", "of a user", "copy-into:1"])

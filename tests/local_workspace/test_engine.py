@@ -198,24 +198,12 @@ def test_concurrent_writers_lose_nothing(
     def write(writer: int) -> None:
         run = new_session()
         for n in range(3):
-            insert(run, f"INSERT INTO {schema}.t VALUES ({writer}, {n})")
+            run(f"INSERT INTO {schema}.t VALUES ({writer}, {n})")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
     expected = [(writer, n) for writer in range(4) for n in range(3)]
     assert sql(f"SELECT * FROM {schema}.t ORDER BY writer, n") == expected
-
-
-def insert(run: SqlRunner, statement: str) -> None:
-    """As a job does: a conflict with another writer is tried again."""
-    while True:
-        try:
-            run(statement)
-        except Exception as error:
-            if "conflict" not in str(error):
-                raise
-        else:
-            return
 
 
 # Catalogs

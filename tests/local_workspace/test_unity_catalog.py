@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -69,11 +70,13 @@ class UnityCatalog:
         }
         return self.call("POST", "tables", {**body, **changes})
 
-    def commit(self, table: dict[str, Any], version: int, **more: Any) -> requests.Response:
+    def commit(
+        self, table: dict[str, Any], version: int, file_name: str = "", **more: Any
+    ) -> requests.Response:
         info = {
             "version": version,
             "timestamp": 1000 + version,
-            "file_name": f"{version:020}.{version}.json",
+            "file_name": file_name or f"{version:020}.{uuid.uuid4()}.json",
             "file_size": 10 * version,
             "file_modification_timestamp": 2000 + version,
         }
@@ -539,7 +542,7 @@ def test_tables_outlive_the_server_and_leftovers_do_not(
 def test_all_commits_are_listed_published_or_not(uc: UnityCatalog, table: dict[str, Any]) -> None:
     assert uc.commits(table) == {"commits": [], "latest_table_version": -1}
     for version in (1, 2, 3):
-        assert uc.commit(table, version).json() == {}
+        assert uc.commit(table, version, f"{version}.json").json() == {}
     published = {**location_of(table), "latest_backfilled_version": 2}
     assert uc.call("POST", "delta/preview/commits", published).status_code == 200
     listed = uc.commits(table)
@@ -548,7 +551,7 @@ def test_all_commits_are_listed_published_or_not(uc: UnityCatalog, table: dict[s
     assert listed["commits"][1] == {
         "version": 2,
         "timestamp": 1002,
-        "file_name": "00000000000000000002.2.json",
+        "file_name": "2.json",
         "file_size": 20,
         "file_modification_timestamp": 2002,
     }
@@ -569,6 +572,17 @@ def test_only_the_next_version_is_ratified(
             "the next version is 2.",
         },
     )
+
+
+def test_to_ask_for_a_version_again_changes_nothing(
+    uc: UnityCatalog, table: dict[str, Any]
+) -> None:
+    """As a writer does that was not told the answer."""
+    for _ in range(2):
+        assert uc.commit(table, 1, "1.json").status_code == 200
+    assert uc.commit(table, 2, "2.json").status_code == 200
+    assert uc.commit(table, 1, "1.json").status_code == 200
+    assert [one["file_name"] for one in uc.commits(table)["commits"]] == ["1.json", "2.json"]
 
 
 def test_of_many_writers_of_a_version_one_wins(

@@ -6,6 +6,7 @@ tables, Delta commits), https://github.com/unitycatalog/unitycatalog/blob/main/a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +21,7 @@ from databricks.sdk.service.catalog import (
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.api.paging import page_of
 from local_workspace.errors import FeatureDisabled, InvalidParameterValue, LocalWorkspaceError
-from local_workspace.store.delta_commits import DeltaCommit
+from local_workspace.store.commit_files import DeltaCommit
 from local_workspace.store.tables import NewTable
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def list_commits(workspace: Workspace, params: Params) -> dict[str, Any]:
     }
 
 
-def commit(workspace: Workspace, params: Params) -> None:
+async def commit(workspace: Workspace, params: Params) -> None:
+    """In a thread, because commit files are read."""
     _refuse(params, "Delta commit", "uniform")
     info = Params(params.object("commit_info"))
     published_version = params.integer("latest_backfilled_version")
@@ -207,7 +209,8 @@ def commit(workspace: Workspace, params: Params) -> None:
         raise InvalidParameterValue(
             "Missing required field: commit_info or latest_backfilled_version"
         )
-    workspace.catalog.commits.ratify(
+    await asyncio.to_thread(
+        workspace.catalog.commits.ratify,
         params.required_text("table_id"),
         params.required_text("table_uri"),
         _delta_commit(info) if info else None,
