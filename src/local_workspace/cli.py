@@ -235,7 +235,9 @@ def _reset(_: argparse.Namespace) -> int:
 def _status(_: argparse.Namespace) -> int:
     from local_workspace.client import connect
 
-    print(json.dumps(connect(StateDir.default()).api_client.do("GET", "/api/local/status")))
+    status: Any = connect(StateDir.default()).api_client.do("GET", "/api/local/status")
+    # The parameters of the Spark Connect URL are the token.
+    print(json.dumps({**status, "spark_remote": status["spark_remote"].partition("/;")[0]}))
     return 0
 
 

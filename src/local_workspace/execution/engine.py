@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import pwd
 import re
 from collections.abc import Callable, Iterable
 
 from local_workspace.errors import LocalWorkspaceError
 from local_workspace.execution.background import supervise
-from local_workspace.execution.sail import SailProcess
+from local_workspace.execution.sail import SailProcess, Serving
 from local_workspace.settings import StateDir
 from local_workspace.store.catalog import DEFAULT_CATALOG
 
@@ -19,6 +21,13 @@ logger = logging.getLogger(__name__)
 MAX_PAUSE_SECONDS = 30
 MAX_IDLE_SERVERS = 4
 """Former servers that are kept for clients which know their address, though nobody is connected."""
+
+OPEN_ENGINE = (
+    "This system cannot keep other users from the Spark engine: whoever has an account here can run code as you. "
+    "See docs/security.md."
+)
+FIRST_PERSON = 500
+"""The least user id that systems give to people."""
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._!$&'()+,;=:@-]*")
 """What Sail leaves as it is: it writes a table in the folder "a b" to "a%20b" beside it."""
@@ -45,7 +54,7 @@ class Engine:
         self._catalog_url = catalog_url
         self._token = token
         self._catalogs = catalogs
-        self._ports: list[int] = []
+        self.ports: list[int] = []
         """Of the servers, the newest first."""
         self._process: SailProcess | None = None
         self._changing = asyncio.Lock()
@@ -54,10 +63,15 @@ class Engine:
         """Told the exit code whenever the engine ends unasked, before it is started again."""
 
     @property
+    def port(self) -> int:
+        """That of the newest server; known after `start`."""
+        assert self.ports, "The engine has not been started."
+        return self.ports[0]
+
+    @property
     def remote(self) -> str:
-        """The Spark Connect address of the newest server, `sc://127.0.0.1:PORT`; known after `start`."""
-        assert self._ports, "The engine has not been started."
-        return f"sc://127.0.0.1:{self._ports[0]}"
+        """The Spark Connect URL of the newest server, with the token as clients send it; known after `start`."""
+        return f"sc://127.0.0.1:{self.port}/;authorization=Bearer%20{self._token}"
 
     @property
     def client_environment(self) -> dict[str, str]:
@@ -93,8 +107,8 @@ class Engine:
         """Let the sessions that begin from now on see the catalogs of now; those that run go on as they are."""
         async with self._changing:
             assert self._process is not None
-            port = await self._process.serve(0, self._settings())
-            self._ports.insert(0, port)
+            served = await self._serve(self._process, 0)
+            self.ports.insert(0, served.port)
             await self._stop_idle_servers(self._process)
 
     async def stop(self) -> None:
@@ -108,18 +122,24 @@ class Engine:
         """Serve the catalogs of now at all of `ports`."""
         self._process = process = await SailProcess.start(self._log)
         try:
-            self._ports = [await process.serve(port, self._settings()) for port in ports]
+            served = [await self._serve(process, port) for port in ports]
         except BaseException:
             await process.end()
             raise
+        self.ports = [each.port for each in served]
+        if not all(each.is_closed for each in served) and has_other_users():
+            logger.warning(OPEN_ENGINE)
+
+    async def _serve(self, process: SailProcess, port: int) -> Serving:
+        return await process.serve(port, self._token, self._settings())
 
     async def _stop_idle_servers(self, process: SailProcess) -> None:
         """The oldest, except as many as may be kept."""
-        if len(self._ports) <= MAX_IDLE_SERVERS + 1:
+        if len(self.ports) <= MAX_IDLE_SERVERS + 1:
             return
-        idle = [port for port in self._ports[1:] if not process.has_clients(port)]
+        idle = [port for port in self.ports[1:] if not process.has_clients(port)]
         for port in idle[MAX_IDLE_SERVERS:]:
-            self._ports.remove(port)
+            self.ports.remove(port)
             await process.stop_serving(port)
 
     async def _watch(self) -> None:
@@ -133,9 +153,9 @@ class Engine:
                 self.on_exit(code)
             try:
                 async with self._changing:
-                    await self._launch(self._ports)
+                    await self._launch(self.ports)
                 failures = 0
-                logger.warning("The Spark engine is up again at %s.", self.remote)
+                logger.warning("The Spark engine is up again at port %d.", self.port)
             except Exception as error:
                 failures += 1
                 logger.error("The Spark engine could not be started again: %s", error)
@@ -163,3 +183,13 @@ class Engine:
             "default_catalog": name,
             "token": self._token,
         }
+
+
+def has_other_users() -> bool:
+    """Whether people besides this one can log in to this machine."""
+    return any(
+        user.pw_uid >= FIRST_PERSON
+        and user.pw_uid != os.getuid()
+        and not user.pw_shell.endswith(("nologin", "false"))
+        for user in pwd.getpwall()
+    )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ _NOT_INHERITED = ("DATABRICKS_", "UNITY_", "UC_", "SAIL_CATALOG__")
 
 https://docs.lakesail.com/sail/latest/guide/catalog/unity
 """
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server's port; `is_closed` says that other users of the machine cannot go round its gate."""
+
+    port: int
+    is_closed: bool
 
 
 class SailProcess:
@@ -54,10 +63,10 @@ class SailProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    async def serve(self, port: int, settings: Mapping[str, str]) -> int:
-        """The port of a new server with these settings; 0 for any; LocalWorkspaceError where it cannot."""
-        answer = await self._ask({"port": port, "environment": dict(settings)})
-        return int(answer["port"])
+    async def serve(self, port: int, token: str, settings: Mapping[str, str]) -> Serving:
+        """Start a server for clients that know the token; port 0 for any; LocalWorkspaceError where it cannot."""
+        answer = await self._ask({"port": port, "token": token, "environment": dict(settings)})
+        return Serving(answer["port"], answer["is_closed"])
 
     async def stop_serving(self, port: int) -> None:
         """Ends a server and its sessions."""
