@@ -24,7 +24,10 @@ CLUSTER = {"spark_version": "17.3.x-scala2.13", "node_type_id": "any", "num_work
 
 
 def workflow(airflow: DagRunner, flaw: str = "") -> DAG:
-    """`first`, a notebook, then `second`, a Python file; `flaw` is the notebook's."""
+    """`first`, a notebook, then `second`, a Python file; `flaw` is the notebook's.
+
+    The notebook waits until the group has seen the run: one that has failed by then is "could not start" to it.
+    """
     group = {
         "group_id": "group",
         "databricks_conn_id": "databricks_default",
@@ -36,7 +39,7 @@ def workflow(airflow: DagRunner, flaw: str = "") -> DAG:
             task_id="first",
             notebook_path=NOTEBOOK,
             source="WORKSPACE",
-            notebook_params={"gate": airflow.gate, "flaw": flaw},
+            notebook_params={"gate": str(airflow.gate_file), "flaw": flaw},
             job_cluster_key="shared",
             databricks_task_key="first",
             **airflow.arguments,
@@ -49,6 +52,9 @@ def workflow(airflow: DagRunner, flaw: str = "") -> DAG:
             **airflow.arguments,
         )
         first >> second
+    if not airflow.is_deferrable:
+        launch = dag.get_task("group.launch")
+        launch.on_success_callback = [lambda _: airflow.gate_file.touch()]
     return dag
 
 
