@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # uv is the one on PATH, else the one that `make setup` put into .local/uv.
 UV := PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv
 
-.PHONY: help setup run test scenarios cli-check up workspace deploy parity bench lint format clean
+.PHONY: help setup run test mutation scenarios cli-check up workspace deploy parity bench lint format clean
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -36,6 +36,10 @@ deploy: setup ## deploy the bundle: TARGET=local|dev|staging|prod
 
 test: setup ## the tests, the end-to-end run through a real Airflow among them
 	@$(PYTHON) scripts/tests.py --ignore tests/airflow $(PARALLEL) $(PYTEST)
+
+mutation: setup ## changes the job runs' decisions one by one, and lists the changes that no test notices: 15 minutes
+	@$(UV) run --no-sync --with 'mutmut==3.8.*' mutmut run --max-children 2
+	@$(UV) run --no-sync --with 'mutmut==3.8.*' mutmut results
 
 scenarios: setup ## what happens when Airflow, the network or the workspace fail: minutes, also run by CI
 	@$(UV) run --no-sync pytest tests/airflow $(PARALLEL) $(PYTEST)
@@ -60,5 +64,5 @@ format: setup ## format the code
 	@$(UV) run --no-sync ruff check --fix --quiet . ; $(UV) run --no-sync ruff format .
 
 clean: ## remove everything that was installed, built or written here
-	rm -rf .local .venv airflow/.venv engines/.venv engines/.venv-spark dist .databricks .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .local .venv airflow/.venv engines/.venv engines/.venv-spark dist mutants .databricks .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
