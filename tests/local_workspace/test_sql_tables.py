@@ -90,7 +90,10 @@ def test_a_replacement_does_not_lose_what_is_written_meanwhile(
         return written(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(replace_table, "written", overtaken)
-    with pytest.raises(SqlError, match="DELTA_CONCURRENT_WRITE") as caught:
+    with pytest.raises(
+        SqlError,
+        match=r"DELTA_CONCURRENT_APPEND.WITHOUT_HINT\] .*main.default.rm committed at version 1\.",
+    ) as caught:
         sql("CREATE OR REPLACE TABLE rm AS SELECT sum(x) AS total FROM rm")
     assert caught.value.sql_state == "2D521"
     assert sql("SELECT x FROM rm ORDER BY x") == [["1"], ["2"]]

@@ -9,6 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from local_workspace.runtime.commands import execute
+from local_workspace.runtime.commands.conflicts import reported_as_deltas
+from local_workspace.runtime.commands.context import Context
 
 
 def session() -> SparkSession:
@@ -25,7 +27,8 @@ class LazySession:
     def sql(self, query: str, *args: Any, **kwargs: Any) -> DataFrame:
         """As the session's, and with the statements that Databricks has and the engine has not."""
         if args or kwargs:
-            return session().sql(query, *args, **kwargs)
+            with reported_as_deltas(Context(session()), query):
+                return session().sql(query, *args, **kwargs)
         return execute.sql(session(), query)
 
     def __getattr__(self, name: str) -> Any:

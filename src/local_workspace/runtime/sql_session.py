@@ -96,6 +96,8 @@ class Script:
                 raise InterruptedError("The statement was cancelled.")
             try:
                 result = self._execute(statement)
+            except SqlError:
+                raise
             except PySparkException as error:
                 raise translate(str(error), statement) from error
             self._send("result", statement=statement, **self._answer(result))

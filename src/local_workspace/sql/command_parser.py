@@ -54,6 +54,22 @@ def created_table(statement: str) -> Name | None:
     return cursor.name(TABLE)
 
 
+def written_table(statement: str) -> Name | None:
+    """The name of the table whose rows the statement changes; None for any other statement."""
+    cursor = Cursor(statement)
+    if cursor.accept("MERGE"):
+        cursor.accept("WITH", "SCHEMA", "EVOLUTION")
+        cursor.expect("INTO")
+    elif cursor.accept("INSERT"):
+        cursor.accept_any("INTO", "OVERWRITE")
+        cursor.accept("TABLE")
+    elif cursor.accept("DELETE"):
+        cursor.expect("FROM")
+    elif not (cursor.accept("UPDATE") or cursor.accept("TRUNCATE", "TABLE")):
+        return None
+    return cursor.name(TABLE)
+
+
 def _parser(cursor: Cursor) -> Parser | None:
     """What parses the statement, with the cursor behind the words that say so."""
     for words, parser in _PARSERS.items():

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from local_workspace.sql import conditions
+from local_workspace.sql.command_parser import created_table
 from local_workspace.sql.errors import SqlError, error, syntax_error, unsupported
 from local_workspace.sql.identifiers import quote
 
 _CLASSED = re.compile(r"\[(?P<name>[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\] (?P<text>.*)", re.DOTALL)
 _RAISES = re.compile(r"\b(raise_error|assert_true)\s*\(", re.IGNORECASE)
 """Sail passes on what these functions were told to say, and nothing else."""
+_EXISTS = re.compile(r"already exists|Failed to create table: .*409 Conflict")
 _STATES = {
     "CAST_INVALID_INPUT": "22018",
     "UNRESOLVED_COLUMN": "42703",
@@ -54,6 +56,11 @@ def translate(message: str, statement: str) -> SqlError:
     return SqlError(line)
 
 
+def says_table_exists(message: str) -> bool:
+    """Return whether the engine did not create a table because there is one of that name."""
+    return _EXISTS.search(message) is not None
+
+
 def _syntax(match: re.Match[str], statement: str) -> SqlError:
     if match["near"] is None:
         return syntax_error(None, statement, len(statement))
@@ -80,6 +87,10 @@ def _no_such_table(match: re.Match[str], _: str) -> SqlError:
 
 def _table_exists(match: re.Match[str], _: str) -> SqlError:
     return conditions.table_exists(_quoted(match["name"]))
+
+
+def _table_created_meanwhile(_: re.Match[str], statement: str) -> SqlError:
+    return conditions.table_exists(".".join(map(quote, created_table(statement) or ())))
 
 
 def _no_such_catalog(match: re.Match[str], _: str) -> SqlError:
@@ -164,6 +175,7 @@ _KNOWN: list[tuple[re.Pattern[str], Make]] = [
         (r"unknown function: (?P<name>\w+)", _no_such_routine),
         (r"Table or view not found: (?P<name>\S+)", _no_such_table),
         (r"The table or view (?P<name>\S+) cannot be found", _no_such_table),
+        (r"Failed to create table: .*409 Conflict", _table_created_meanwhile),
         (r"Failed to create table: .*400 Bad Request", _refused_table),
         (r"INSERT is missing value for non-generated column (?P<name>\S+)", _missing_value),
         (r"Failed to drop table: .*404 Not Found.*/tables/(?P<name>[^)?]+)", _no_such_table),

@@ -31,7 +31,7 @@ RESULT = [
 ]
 
 
-class _Overtaken(Exception):
+class _CopyConflict(Exception):
     """Another COPY INTO was first with some of the files."""
 
 
@@ -44,7 +44,7 @@ def copy_into(context: Context, copy: CopyInto) -> DataFrame:
     while True:
         try:
             loaded = _load(context, copy, table, files)
-        except _Overtaken:
+        except _CopyConflict:
             continue
         return context.frame(RESULT, [(loaded, loaded, 0)])
 
@@ -61,7 +61,7 @@ def _load(
         if (loaded := announced.withdraw()) is not None:
             return loaded
         if _new_files(context, copy, table, files) != announced.files:
-            raise _Overtaken from None
+            raise _CopyConflict from None
         raise
     except BaseException:
         announced.withdraw()

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from local_workspace.runtime.commands.alter_table import require_own
+from local_workspace.runtime.commands.conflicts import conflict_with
 from local_workspace.runtime.commands.context import Context, dotted, folder_of
 from local_workspace.runtime.commands.delta_log import Action, Snapshot
 from local_workspace.runtime.commands.engine import engine_sql
@@ -30,16 +32,16 @@ from local_workspace.runtime.commands.scratch_table import (
 )
 from local_workspace.runtime.commands.table_commit import (
     Change,
-    Overtaken,
+    CommitConflict,
     added,
     commit,
-    concurrent_write,
     removed,
     require_managed,
 )
 from local_workspace.runtime.commands.tables import find_table, log_of
 from local_workspace.sql.conditions import table_exists
 from local_workspace.sql.cursor import Name
+from local_workspace.sql.engine_errors import says_table_exists
 from local_workspace.sql.errors import SqlError
 from local_workspace.sql.table_commands import Column, CreateTableAs, ReplaceTable
 
@@ -69,12 +71,25 @@ def replace_table(context: Context, command: ReplaceTable) -> None:
     except SqlError as missing:
         if missing.sql_state != "42P01" or command.creation is None:
             raise
-        if command.query is None:
-            engine_sql(context.session, command.creation)
-        elif not create_rows(context, name, _replacement(context, command)):
-            raise table_exists(dotted(command.table)) from None
-        return
+        if _create(context, name, command):
+            return
+        # Another session was first with a table of this name.
+        table = find_table(context, command.table)
     replace_rows(context, table, _replacement(context, command))
+
+
+def _create(context: Context, name: Name, command: ReplaceTable) -> bool:
+    """Create the table that is not there; False where one is there meanwhile."""
+    if command.query is not None:
+        return create_rows(context, name, _replacement(context, command))
+    assert command.creation is not None
+    try:
+        engine_sql(context.session, command.creation)
+    except PySparkException as failed:
+        if not says_table_exists(str(failed)):
+            raise
+        return False
+    return True
 
 
 def create_table_as(context: Context, command: CreateTableAs) -> None:
@@ -111,10 +126,11 @@ def replace_rows(context: Context, table: dict[str, Any], replacement: Replaceme
         moved = [_move(file["path"], folder, folder_of(table)) for file in new.files.values()]
     try:
         commit(context, table, change, log.latest + 1, after=old.modified)
-    except Overtaken:
+    except CommitConflict:
         for file in moved:
             file.unlink()
-        raise concurrent_write(table) from None
+        newer = log_of(context, table)
+        raise conflict_with(table, newer, range(log.latest + 1, newer.latest + 1)) from None
 
 
 def create_rows(context: Context, name: Name, replacement: Replacement) -> bool:

@@ -24,7 +24,7 @@ from local_workspace.runtime.commands.context import UNITY_CATALOG, Context, dot
 from local_workspace.runtime.commands.delta_log import Action, Snapshot
 from local_workspace.runtime.commands.tables import full_name, log_of
 from local_workspace.runtime.result_set import type_name, type_text
-from local_workspace.sql.errors import SqlError, error, unsupported
+from local_workspace.sql.errors import unsupported
 from local_workspace.sql.identifiers import quote
 
 COMMITS = f"{UNITY_CATALOG}/delta/preview/commits"
@@ -61,7 +61,7 @@ class Change:
         return [{"commitInfo": info}, *protocol, *metadata, *self.files]
 
 
-class Overtaken(Exception):
+class CommitConflict(Exception):
     """Another writer was first with the version."""
 
 
@@ -80,7 +80,7 @@ def amend(context: Context, table: dict[str, Any], change_of: Callable[[Snapshot
         snapshot = log.replayed()
         try:
             commit(context, table, change_of(snapshot), log.latest + 1, after=snapshot.modified)
-        except Overtaken:
+        except CommitConflict:
             continue
         return
 
@@ -88,7 +88,7 @@ def amend(context: Context, table: dict[str, Any], change_of: Callable[[Snapshot
 def commit(
     context: Context, table: dict[str, Any], change: Change, version: int, *, after: int
 ) -> None:
-    """Make the change the version; Overtaken where it is there already."""
+    """Make the change the version; CommitConflict where it is there already."""
     metadata = None if change.metadata is None else shown(change.metadata)
     now = max(time.time_ns() // 1_000_000, after + 1)
     log = folder_of(table) / "_delta_log"
@@ -110,14 +110,6 @@ def removed(file: Action) -> Action:
     kept = {name: file[name] for name in _OF_REMOVED if name in file}
     deleted = {"deletionTimestamp": time.time_ns() // 1_000_000, "extendedFileMetadata": True}
     return {"remove": {**kept, **deleted, "dataChange": True}}
-
-
-def concurrent_write(table: dict[str, Any]) -> SqlError:
-    message = (
-        f"A concurrent transaction has written to {dotted(full_name(table))} since this one read it. "
-        "Please try the operation again."
-    )
-    return error("DELTA_CONCURRENT_WRITE", message, "2D521")
 
 
 def _commit_info(version: int, staged: Path, now: int) -> dict[str, Any]:
@@ -151,7 +143,7 @@ def _ratify(
             return
         staged.unlink()
         if ratified:
-            raise Overtaken from None
+            raise CommitConflict from None
         raise
 
 
