@@ -7,6 +7,8 @@ from pathlib import Path
 
 import IPython
 
+from local_workspace.reason import reason
+
 MAX_MESSAGE, MAX_TRACE = 10_000, 1_000_000
 """Characters."""
 _NOT_THE_USERS = (
@@ -22,7 +24,7 @@ def describe(error: BaseException) -> tuple[str, str]:
     report = traceback.TracebackException.from_exception(error)
     _leave_out_runtime(report)
     # The report's text, because an exception of the user's may fail when it is asked for its own.
-    message = str(report).partition("\n")[0][:MAX_MESSAGE]
+    message = reason(str(report))[:MAX_MESSAGE]
     name = type(error).__name__
     trace = "".join(report.format())
     return f"{name}: {message}" if message else name, trace[-MAX_TRACE:]

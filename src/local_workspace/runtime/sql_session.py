@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from local_workspace.paths import to_local
+from local_workspace.reason import reason
 from local_workspace.runtime import result_files
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.commands import execute as commands
@@ -168,4 +169,4 @@ def describe(error: Exception) -> tuple[str, str | None]:
     """The message and, where it is known, the SQLSTATE."""
     if isinstance(error, SqlError):
         return error.message, error.sql_state
-    return str(error).partition("\n")[0], None
+    return reason(str(error)), None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from local_workspace.reason import reason
 from local_workspace.sql import conditions
 from local_workspace.sql.command_parser import created_table
 from local_workspace.sql.errors import SqlError, error, syntax_error, unsupported
@@ -46,7 +47,7 @@ def translate(message: str, statement: str) -> SqlError:
     for pattern, make in _KNOWN:
         if match := pattern.search(message):
             return make(match, statement)
-    line = message.partition("\n")[0]
+    line = reason(message)
     if classed := _CLASSED.search(line):
         name = classed["name"]
         state = _STATES.get(name)

@@ -28,6 +28,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from local_workspace.reason import reason
 from local_workspace.runtime.commands.context import Context, VolumePath
 from local_workspace.sql.copy_into import METADATA, CopyInto
 from local_workspace.sql.errors import error
@@ -197,6 +198,6 @@ def _read_as(kind: DataType) -> DataType:
 
 
 def _unreadable(file: VolumePath, failed: PySparkException) -> Exception:
-    reason = str(failed).partition("\n")[0].rstrip(".")
-    message = f"Error while reading file dbfs:{file.path}: {reason}."
+    why = reason(str(failed)).rstrip(".")
+    message = f"Error while reading file dbfs:{file.path}: {why}."
     return error("FAILED_READ_FILE.NO_HINT", message, "KD001")
