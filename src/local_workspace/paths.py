@@ -43,6 +43,19 @@ def resolve(mounts: Path, path: str) -> Path:
     has a part that is no name (`.`, `..`, a NUL, too long), or leads out of its mount through a
     symbolic link.
     """
+    local = _local(mounts, path)
+    _require_inside(mounts, path, local)
+    return local
+
+
+def resolve_entry(mounts: Path, path: str) -> Path:
+    """As `resolve`, for what stands in its folder by that name: a link itself, wherever it leads."""
+    local = _local(mounts, path)
+    _require_inside(mounts, path, local.parent if local.parent != mounts else local)
+    return local
+
+
+def _local(mounts: Path, path: str) -> Path:
     root, *parts = _parts(path)
     if root not in ("Workspace", "Volumes"):
         raise InvalidParameterValue(f"Path '{path}' must begin with /Workspace/ or /Volumes/.")
@@ -51,14 +64,31 @@ def resolve(mounts: Path, path: str) -> Path:
             raise InvalidParameterValue(
                 f"Path '{path}' has a part that is not a valid name: '{part}'."
             )
-    mount = mounts / root
-    local = mount.joinpath(*parts)
+    local = mounts.joinpath(root, *parts)
     if len(os.fsencode(local)) > MAX_PATH_BYTES:
         raise InvalidParameterValue(f"Path '{path}' is too long for this machine's file system.")
-    # Not Path.resolve, which raises where links form a circle.
-    if not Path(os.path.realpath(local)).is_relative_to(os.path.realpath(mount)):
-        raise InvalidParameterValue(f"Path '{path}' leads out of /{root} through a symbolic link.")
     return local
+
+
+def _require_inside(mounts: Path, path: str, local: Path) -> None:
+    root = local.relative_to(mounts).parts[0]
+    if not stays_inside(mounts / root, local):
+        raise InvalidParameterValue(f"Path '{path}' leads out of /{root} through a symbolic link.")
+
+
+def stays_inside(mount: Path, local: Path) -> bool:
+    """Whether no link leads from `local` out of the mount."""
+    # Not Path.resolve, which raises where links form a circle.
+    return Path(os.path.realpath(local)).is_relative_to(os.path.realpath(mount))
+
+
+def is_unicode(name: str) -> bool:
+    """Whether a file's name can be sent: one that is no UTF-8 is read with surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parts(path: str) -> list[str]:

@@ -54,7 +54,7 @@ class Workspace:
         self.state = state
         self.url = url
         self.token = load_or_make_token(state.env_file)
-        self.page_sessions = PageSessions()
+        self.page_sessions = PageSessions(url)
         self.faults = Faults()
 
         self.db = Database(state.database)

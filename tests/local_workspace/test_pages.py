@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +16,7 @@ from databricks.sdk.service.jobs import ConditionTask, ConditionTaskOp, Task
 from support.waiting import PATIENCE
 from support.workspace_process import workspace_process
 
+from local_workspace.api.app import HOME_SCRIPT, PAGE_POLICY
 from local_workspace.follow import follow
 from local_workspace.statement import rows_of
 
@@ -111,3 +115,54 @@ def test_the_address_of_a_run_leads_to_its_page(client: WorkspaceClient) -> None
     home = requests.get(f"{client.config.host}/", timeout=PATIENCE)
     assert home.status_code == 200
     assert "/jobs/${run[1]}/runs/${run[2]}" in home.text
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "[::1", "127.0.0.1@evil.com", "evil.com", "127.0.0.1/x", "127.0.0.1:80:80", ""]
+)
+def test_another_host_or_none_that_can_be_read_is_refused(
+    client: WorkspaceClient, host: str
+) -> None:
+    answer = requests.get(client.config.host, headers={"Host": host}, timeout=PATIENCE)
+    assert answer.status_code in (400, 403)
+    if answer.status_code == 403:
+        assert answer.json()["message"] == f"The Host header names {host!r}, not this machine."
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1234", "LOCALHOST"])
+def test_this_host_by_its_names(client: WorkspaceClient, host: str) -> None:
+    answer = requests.get(client.config.host, headers={"Host": host}, timeout=PATIENCE)
+    assert answer.status_code == 200
+
+
+def test_the_head_of_a_login_link_does_not_use_it_up(client: WorkspaceClient) -> None:
+    link = login_link(client)
+    assert requests.head(link, timeout=PATIENCE).status_code == 404
+    with requests.Session() as session:
+        session.get(link, timeout=PATIENCE).raise_for_status()
+        # Browsers send a cookie to all ports of a host, so its name tells whose it is.
+        port = client.config.host.rpartition(":")[2]
+        assert [cookie.name for cookie in session.cookies] == [f"local_workspace_session_{port}"]
+
+
+def test_pages_say_what_a_browser_may_load(
+    client: WorkspaceClient, browser: requests.Session
+) -> None:
+    for path in ("/", "/jobs"):
+        answer = browser.get(f"{client.config.host}{path}", timeout=PATIENCE)
+        assert answer.headers["Content-Security-Policy"] == PAGE_POLICY
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    script = re.search("<script>(.*?)</script>", browser.get(client.config.host).text, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"sha256-{digest}" == HOME_SCRIPT
+
+
+def test_a_fault_on_everything_can_be_removed(client: WorkspaceClient) -> None:
+    fault = {"endpoint": "/", "status": 500, "times": 1000}
+    client.api_client.do("POST", "/api/local/faults", body=fault)
+    try:
+        assert requests.get(client.config.host, timeout=PATIENCE).status_code == 500
+    finally:
+        client.api_client.do("DELETE", "/api/local/faults")
+    assert requests.get(client.config.host, timeout=PATIENCE).status_code == 200

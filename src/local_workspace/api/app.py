@@ -6,6 +6,7 @@ import hmac
 import importlib
 import ipaddress
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from local_workspace.api.local import FaultInjection
 from local_workspace.api.statement_results import LINKS
 from local_workspace.api.volume_files import NO_UPLOAD
 from local_workspace.errors import ApiError, EndpointNotFound, PermissionDenied, Unauthenticated
-from local_workspace.settings import WORKSPACE_ID
+from local_workspace.settings import LOOPBACK, WORKSPACE_ID
 
 if TYPE_CHECKING:
     from local_workspace.pages.sessions import PageSessions
@@ -63,6 +64,17 @@ PAGE_PATHS = ("/jobs", "/explore")
 
 NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
 LOG_IN = "Log in once to open this page: `uv run local-workspace login` prints the link."
+
+HOME_SCRIPT = "sha256-tUA408Hw7lndRePDl51ifY2rfDbR8O6MPlnVYQDh0/Q="
+"""The only script of the pages, in `home.html`."""
+PAGE_POLICY = (
+    f"default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; script-src '{HOME_SCRIPT}'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CSP"""
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
+"""A Host header: a name or an address, and a port (RFC 9110, 7.2)."""
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 """Another name in the Host header is a page of the web that had its name rebound to this machine."""
@@ -107,10 +119,9 @@ class TokenRequired:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if not self._is_this_host(request.url.hostname or ""):
-            refused = PermissionDenied(
-                f"The Host header names {request.url.hostname!r}, not this machine."
-            )
+        host = request.headers.get("host", LOOPBACK)
+        if not self._is_this_host(host):
+            refused = PermissionDenied(f"The Host header names {host!r}, not this machine.")
             await JSONResponse(refused.body(), refused.status)(scope, receive, send)
             return
         if not self._is_allowed(request):
@@ -121,13 +132,21 @@ class TokenRequired:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Databricks-Org-Id"] = str(WORKSPACE_ID)
+                headers = MutableHeaders(scope=message)
+                headers["X-Databricks-Org-Id"] = str(WORKSPACE_ID)
+                headers["X-Content-Type-Options"] = "nosniff"
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = PAGE_POLICY
             await send(message)
 
         await self._app(scope, receive, send_with_id)
 
-    def _is_this_host(self, name: str) -> bool:
+    def _is_this_host(self, header: str) -> bool:
+        host = _HOST.fullmatch(header)
+        if host is None:
+            return False
         # Names can be rebound, addresses cannot.
+        name = host["name"].strip("[]").lower()
         return name in HOSTS or (self._is_exposed and _is_address(name))
 
     def _is_allowed(self, request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import math
@@ -129,11 +130,26 @@ def endpoint(method: str, path: str, handler: Handler, max_body: int = MAX_JSON_
 
     async def serve(request: Request) -> Response:
         answer = handler(request.app.state.workspace, await read_params(request))
-        if inspect.isawaitable(answer):
-            answer = await answer
-        return answer if isinstance(answer, Response) else JSONResponse(answer or {})
+        return _response(await answer if inspect.isawaitable(answer) else answer)
 
     return raw_endpoint(method, path, serve, max_body)
+
+
+def file_endpoint(method: str, path: str, handler: Handler) -> Route:
+    """As `endpoint`, for a handler that waits for files: it runs in a thread, and other requests go on."""
+
+    async def serve(request: Request) -> Response:
+        params = await read_params(request)
+        # JSON for a folder of many files takes a while, too.
+        return await asyncio.to_thread(
+            lambda: _response(handler(request.app.state.workspace, params))
+        )
+
+    return raw_endpoint(method, path, serve, MAX_JSON_BODY)
+
+
+def _response(answer: Any) -> Response:
+    return answer if isinstance(answer, Response) else JSONResponse(answer or {})
 
 
 def raw_endpoint(method: str, path: str, handler: RawHandler, max_body: int) -> Route:

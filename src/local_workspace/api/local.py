@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_workspace.api.endpoint import Params, endpoint
-from local_workspace.execution.faults import Fault
+from local_workspace.execution.faults import FAULTS, Fault
 from local_workspace.models import json_types
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ async def _hang_up(send: Send) -> None:
 
 routes = [
     endpoint("GET", "/api/local/status", status),
-    endpoint("POST", "/api/local/faults", add_fault),
-    endpoint("GET", "/api/local/faults", list_faults),
-    endpoint("DELETE", "/api/local/faults", clear_faults),
+    endpoint("POST", FAULTS, add_fault),
+    endpoint("GET", FAULTS, list_faults),
+    endpoint("DELETE", FAULTS, clear_faults),
     endpoint("POST", "/api/local/login-codes", login_code),
 ]

@@ -8,7 +8,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from local_workspace.api.endpoint import Params, endpoint
 from local_workspace.errors import Unauthenticated
-from local_workspace.pages.sessions import COOKIE
 from local_workspace.sql.identifiers import quote
 
 PREVIEW_ROWS = 100
@@ -29,7 +28,7 @@ def login(workspace: Workspace, params: Params) -> Response:
             "This link was used before; `uv run local-workspace login` prints a new one."
         )
     answer = RedirectResponse("/jobs", 303)
-    answer.set_cookie(COOKIE, session, httponly=True, samesite="strict")
+    answer.set_cookie(workspace.page_sessions.cookie, session, httponly=True, samesite="strict")
     return answer
 
 
@@ -60,9 +59,14 @@ def volume(workspace: Workspace, params: Params) -> Response:
     return HTMLResponse(workspace.pages.volume(workspace.volumes.get(full_name)))
 
 
+_LOGIN = endpoint("GET", "/login", login)
+assert _LOGIN.methods is not None
+# Programs that preview a link ask for its head; that would use the code up.
+_LOGIN.methods.discard("HEAD")
+
 routes = [
     endpoint("GET", "/", home),
-    endpoint("GET", "/login", login),
+    _LOGIN,
     endpoint("GET", "/jobs", runs),
     endpoint("GET", "/jobs/{job_id}", runs),
     endpoint("GET", "/jobs/{job_id}/runs/{run_id}", run),

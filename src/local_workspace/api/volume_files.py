@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from local_workspace.api.endpoint import MAX_JSON_BODY, Params, endpoint, raw_endpoint
+from local_workspace.api.endpoint import (
+    MAX_JSON_BODY,
+    Params,
+    endpoint,
+    file_endpoint,
+    raw_endpoint,
+)
 from local_workspace.api.paging import page_of
 from local_workspace.errors import (
     ApiError,
@@ -26,6 +32,7 @@ from local_workspace.errors import (
     ResourceConflict,
     ResourceDoesNotExist,
 )
+from local_workspace.paths import is_unicode
 
 if TYPE_CHECKING:
     from local_workspace.workspace import Workspace
@@ -79,8 +86,8 @@ async def download_file(request: Request) -> Response:
 
 
 def delete_file(workspace: Workspace, params: Params) -> Response:
-    file = workspace.volumes.resolve(params["path"])
-    if not file.is_file() and not file.is_symlink():
+    file = workspace.volumes.resolve_entry(params["path"])
+    if not file.is_symlink() and (file.is_dir() or not file.exists()):
         raise ResourceDoesNotExist(f"The file {params['path']} does not exist.")
     file.unlink()
     return Response(status_code=204)
@@ -119,7 +126,7 @@ def list_directory(workspace: Workspace, params: Params) -> dict[str, Any]:
     """The entries of a directory, ordered by name; sizes in bytes, times in epoch milliseconds."""
     path = params["path"].rstrip("/")
     directory = _directory(workspace, path)
-    entries = sorted(directory.iterdir())
+    entries = sorted(entry for entry in directory.iterdir() if is_unicode(entry.name))
     page, rest = page_of(entries, params, "page_size", MAX_PAGE_SIZE)
     return {"contents": [_directory_entry(f"{path}/{entry.name}", entry) for entry in page], **rest}
 
@@ -194,14 +201,14 @@ def _directory_entry(path: str, entry: Path) -> dict[str, Any]:
 routes = [
     raw_endpoint("PUT", FILES, upload_file, MAX_FILE),
     raw_endpoint("GET", FILES, download_file, MAX_JSON_BODY),
-    endpoint("DELETE", FILES, delete_file),
+    file_endpoint("DELETE", FILES, delete_file),
     endpoint("POST", FILES, start_multipart_upload),
     endpoint("POST", "/api/2.0/fs/create-upload-part-urls", refuse_presigned_url),
     endpoint("POST", "/api/2.0/fs/create-download-url", refuse_presigned_url),
     endpoint("POST", "/api/2.0/fs/create-abort-upload-url", abort_upload_url),
     endpoint("DELETE", NO_UPLOAD, abort_nothing),
-    endpoint("GET", DIRECTORIES, list_directory),
-    endpoint("PUT", DIRECTORIES, make_directory),
-    endpoint("DELETE", DIRECTORIES, delete_directory),
+    file_endpoint("GET", DIRECTORIES, list_directory),
+    file_endpoint("PUT", DIRECTORIES, make_directory),
+    file_endpoint("DELETE", DIRECTORIES, delete_directory),
 ]
 """HEAD is answered as GET without the body."""

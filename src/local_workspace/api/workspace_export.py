@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from local_workspace.api.endpoint import Params
 from local_workspace.errors import FeatureDisabled
 from local_workspace.runtime.notebook_source import Cell, parse
-from local_workspace.store import archives
+from local_workspace.store import archives, regular_files
 from local_workspace.store.notebooks import Notebook
 from local_workspace.store.workspace_files import (
     DIRECTORY,
@@ -79,7 +79,7 @@ def _download(content: bytes | Path) -> Response:
 def _base64(path: str, content: bytes | Path) -> str:
     if isinstance(content, Path):
         _require_size(path, content.stat().st_size)
-        content = content.read_bytes()
+        content = regular_files.read(content)
     return base64.b64encode(content).decode()
 
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from local_workspace.api import workspace_export
-from local_workspace.api.endpoint import Params, endpoint, limited, raw_endpoint, read_params
+from local_workspace.api.endpoint import Params, file_endpoint, limited, raw_endpoint, read_params
 from local_workspace.api.workspace_export import check_format
 from local_workspace.errors import InvalidParameterValue
 from local_workspace.store import archives, notebooks
@@ -65,8 +65,9 @@ async def import_object(request: Request) -> Response:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         params = await read_params(limited(request, MAX_JSON_IMPORT))
         with workspace.files.upload() as incoming:
-            incoming.write_bytes(_decode(params.text("content", "")))
-            await _import(workspace, params, incoming)
+            decoded = _decode(params.text("content", ""))
+            await asyncio.to_thread(incoming.write_bytes, decoded)
+            await asyncio.to_thread(_import, workspace, params, incoming)
         return JSONResponse({})
     async with request.form(max_files=1) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -76,11 +77,11 @@ async def import_object(request: Request) -> Response:
                     await asyncio.to_thread(shutil.copyfileobj, content.file, file)
                 else:
                     file.write((content or "").encode())
-            await _import(workspace, Params(fields), incoming)
+            await asyncio.to_thread(_import, workspace, Params(fields), incoming)
     return JSONResponse({})
 
 
-async def _import(workspace: Workspace, params: Params, incoming: Path) -> None:
+def _import(workspace: Workspace, params: Params, incoming: Path) -> None:
     path = params.required_text("path")
     format, language = params.text("format", "SOURCE"), params.text("language")
     check_format(format, IMPORT_FORMATS)
@@ -88,7 +89,7 @@ async def _import(workspace: Workspace, params: Params, incoming: Path) -> None:
         raise InvalidParameterValue(f"Unknown language {language!r} for {path}.")
     if _is_folder(path, format, language, incoming):
         with workspace.files.unpacking() as folder:
-            names = await asyncio.to_thread(archives.unpack, incoming, folder)
+            names = archives.unpack(incoming, folder)
             workspace.files.put_folder(path, folder, names)
     else:
         overwrite = params.boolean("overwrite")
@@ -110,8 +111,8 @@ async def import_file(request: Request) -> Response:
     with workspace.files.upload() as incoming:
         with incoming.open("wb") as file:
             async for chunk in request.stream():
-                file.write(chunk)
-        workspace.files.put(path, incoming, overwrite=overwrite)
+                await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(workspace.files.put, path, incoming, overwrite=overwrite)
     return JSONResponse({})
 
 
@@ -151,11 +152,11 @@ def _decode(content: str) -> bytes:
 
 
 routes = [
-    endpoint("POST", "/api/2.0/workspace/mkdirs", mkdirs),
-    endpoint("GET", "/api/2.0/workspace/get-status", get_status),
-    endpoint("GET", "/api/2.0/workspace/list", list_objects),
-    endpoint("GET", "/api/2.0/workspace/export", workspace_export.export),
+    file_endpoint("POST", "/api/2.0/workspace/mkdirs", mkdirs),
+    file_endpoint("GET", "/api/2.0/workspace/get-status", get_status),
+    file_endpoint("GET", "/api/2.0/workspace/list", list_objects),
+    file_endpoint("GET", "/api/2.0/workspace/export", workspace_export.export),
     raw_endpoint("POST", "/api/2.0/workspace/import", import_object, MAX_IMPORT),
-    endpoint("POST", "/api/2.0/workspace/delete", delete),
+    file_endpoint("POST", "/api/2.0/workspace/delete", delete),
     raw_endpoint("POST", IMPORT_FILE, import_file, MAX_FILE),
 ]

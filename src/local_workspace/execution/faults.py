@@ -7,6 +7,8 @@ from typing import Any
 
 from local_workspace.errors import InvalidParameterValue
 
+FAULTS = "/api/local/faults"
+
 
 @dataclass
 class Fault:
@@ -48,7 +50,9 @@ class Faults:
         return self._take(lambda fault: fault.task == task_key)
 
     def for_endpoint(self, path: str) -> Fault | None:
-        """The next fault of an endpoint, used up once."""
+        """The next fault of an endpoint, used up once; those who remove faults meet none."""
+        if path == FAULTS:
+            return None
         return self._take(lambda fault: bool(fault.endpoint) and path.startswith(fault.endpoint))
 
     def _take(self, matches: Any) -> Fault | None:

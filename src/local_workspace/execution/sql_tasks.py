@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class SqlTasks:
             return _not_supported(task)
         attempt.on_started()
         try:
-            script = self._script(task)
+            script = await asyncio.to_thread(self._script, task)
             results = await self._warehouse.execute(
                 script.text, script.parameters, script.catalog, script.schema
             )
@@ -55,7 +56,7 @@ class SqlTasks:
         given = task.get("parameters") or {}
         if task.get("query"):
             return self._saved_query(task["query"]["query_id"], given)
-        text = self._files.local_file(task["file"]["path"]).read_text()
+        text = self._files.read_text(task["file"]["path"])
         return _Script(text, {name: Parameter(value) for name, value in given.items()})
 
     def _saved_query(self, query_id: str, given: Mapping[str, str]) -> _Script:

@@ -86,7 +86,7 @@ class TaskExecutor:
 
     async def _notebook(self, attempt: Attempt) -> Ending:
         task = attempt.settings["notebook_task"]
-        notebook = self._files.notebook(task["notebook_path"])
+        notebook = await asyncio.to_thread(self._files.notebook, task["notebook_path"])
         spec = {
             "kind": "notebook",
             "source": notebook.source,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
-
-COOKIE = "local_workspace_session"
 
 
 class PageSessions:
     """Codes and sessions live as long as the server; neither is the token."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        # Browsers send a cookie to all ports of a host.
+        self.cookie = f"local_workspace_session_{urlsplit(url).port}"
         self._codes: set[str] = set()
         self._session = secrets.token_urlsafe(32)
 
@@ -30,5 +31,5 @@ class PageSessions:
         return self._session
 
     def allows(self, request: Request) -> bool:
-        sent = request.cookies.get(COOKIE, "")
+        sent = request.cookies.get(self.cookie, "")
         return hmac.compare_digest(sent.encode(), self._session.encode())

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from local_workspace.errors import InvalidParameterValue, RequestTooLarge
+from local_workspace.store.regular_files import open_regular
 
 MAX_ENTRIES = 10_000
 MAX_UNPACKED_BYTES = 500 * 1024 * 1024
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""No entry of a zip archive is older."""
 
 
 def unpack(archive: Path, folder: Path) -> list[str]:
@@ -39,7 +45,17 @@ def pack(files: Iterable[tuple[str, Path]], archive: Path) -> None:
     """Write a zip archive of (name in the archive, file)."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as opened:
         for name, file in files:
-            opened.write(file, name)
+            with open_regular(file) as content, opened.open(_entry(name, content), "w") as packed:
+                shutil.copyfileobj(content, packed)
+
+
+def _entry(name: str, content: BinaryIO) -> zipfile.ZipInfo:
+    status = os.fstat(content.fileno())
+    entry = zipfile.ZipInfo(name, max(time.localtime(status.st_mtime)[:6], EARLIEST))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = (status.st_mode & 0xFFFF) << 16
+    entry.file_size = status.st_size
+    return entry
 
 
 def _check_size(entries: list[zipfile.ZipInfo]) -> None:

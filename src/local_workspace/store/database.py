@@ -1,7 +1,8 @@
 """The one SQLite database: connection, transactions, migrations.
 
 All state lives here. Every write goes through `transaction()`, so each change is whole or absent after a crash.
-The connection is used in the server's event loop; statements take well under a millisecond.
+Statements take well under a millisecond, so the event loop runs them itself. A thread that has many to run keeps its
+transactions small: the loop waits for them.
 """
 
 from __future__ import annotations

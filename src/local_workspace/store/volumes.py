@@ -10,7 +10,7 @@ from typing import Any
 from databricks.sdk.service.catalog import VolumeInfo, VolumeType
 
 from local_workspace.errors import InvalidParameterValue, ResourceAlreadyExists
-from local_workspace.paths import resolve
+from local_workspace.paths import resolve, resolve_entry
 from local_workspace.settings import USER_NAME
 from local_workspace.store import folders, names, securables
 from local_workspace.store.database import Database, Row
@@ -82,13 +82,21 @@ class Volumes:
         Raises ResourceDoesNotExist where there is no such volume, InvalidParameterValue for any
         other path.
         """
+        return resolve(self._mounts, self._named(path))
+
+    def resolve_entry(self, path: str) -> Path:
+        """As `resolve`, for what stands in its folder by that name: a link itself, wherever it leads."""
+        return resolve_entry(self._mounts, self._named(path))
+
+    def _named(self, path: str) -> str:
+        """The path with the names of the catalog, schema and volume as they are spelled there."""
         parts = [part for part in path.split("/") if part]
         if not path.startswith("/") or len(parts) < 4 or parts[0] != "Volumes":
             raise InvalidParameterValue(
                 f"Path '{path}' must begin with /Volumes/<catalog>/<schema>/<volume>."
             )
         volume = securables.get(self._db, "volume", ".".join(parts[1:4]))
-        return resolve(self._mounts, "/".join([_mounted(volume), *parts[4:]]))
+        return "/".join([_mounted(volume), *parts[4:]])
 
     def remove_files_of(self, full_name: str) -> None:
         """Remove the files of all volumes of a schema or a catalog that is no more."""

@@ -7,7 +7,9 @@ https://docs.databricks.com/api/workspace/workspace
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +22,9 @@ from local_workspace.errors import (
     ResourceAlreadyExists,
     ResourceDoesNotExist,
 )
-from local_workspace.paths import resolve
+from local_workspace.paths import is_unicode, resolve, resolve_entry, stays_inside
 from local_workspace.settings import USER_NAME
-from local_workspace.store import notebooks
+from local_workspace.store import notebooks, regular_files
 from local_workspace.store.database import Database, Row
 from local_workspace.store.jobs import now
 
@@ -82,20 +84,10 @@ class WorkspaceFiles:
     def get(self, path: str) -> WorkspaceObject:
         """The object at `path`; ResourceDoesNotExist where there is none."""
         path = canonical(path)
-        local = self.local_path(path)
-        if not local.exists():
+        status = _status(self.local_path(path))
+        if status is None:
             raise ResourceDoesNotExist(f"Path ({path}) doesn't exist.")
-        row = self._row(path, local)
-        stat = local.stat()
-        return WorkspaceObject(
-            object_id=row["object_id"],
-            path=path,
-            object_type=row["object_type"],
-            language=row["language"],
-            size=0 if local.is_dir() else stat.st_size,
-            created_at=row["created_at"],
-            modified_at=stat.st_mtime_ns // 1_000_000,
-        )
+        return self._object(path, status)
 
     def get_by_id(self, object_id: int) -> WorkspaceObject:
         """The object with this id; ResourceDoesNotExist where there is none."""
@@ -105,12 +97,25 @@ class WorkspaceFiles:
         return self.get(row["path"])
 
     def list(self, path: str) -> list[WorkspaceObject]:
-        """What a directory holds, by name; for a file the file itself."""
+        """The entries of a directory, by name; for a file the file itself.
+
+        Left out is what no path can name or read: links that lead out or nowhere, names that are no UTF-8, FIFOs.
+        """
         parent = self.get(path)
         if parent.object_type != DIRECTORY:
             return [parent]
-        names = sorted(entry.name for entry in self.local_path(parent.path).iterdir())
-        return [self.get(f"{parent.path}/{name}") for name in names]
+        return [
+            self._object(f"{parent.path}/{entry.name}", status)
+            for entry in sorted(os.scandir(self.local_path(parent.path)), key=lambda e: e.name)
+            if (status := self._entry_status(entry))
+        ]
+
+    def _entry_status(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        if not is_unicode(entry.name):
+            return None
+        if entry.is_symlink() and not stays_inside(self._mounts / "Workspace", Path(entry.path)):
+            return None
+        return _status(Path(entry.path))
 
     @contextmanager
     def upload(self) -> Iterator[Path]:
@@ -160,39 +165,66 @@ class WorkspaceFiles:
         Raises ResourceAlreadyExists where `path` exists: a directory is never overwritten.
         """
         path = canonical(path)
-        if self.local_path(path).exists():
+        local = self.local_path(path)
+        self._require_free(path, local)
+        found = [self._prepared(path, folder, name) for name in names]
+        self.mkdirs(str(PurePosixPath(path).parent))
+        # Others may use the database in between; a row without a file is no object.
+        for upload in found:
+            if upload.language is not None:
+                self._write_row(upload.path, NOTEBOOK, upload.language)
+        with self._db.transaction():
+            self._require_free(path, local)
+            folder.chmod(0o755)
+            folder.rename(local)
+
+    def _require_free(self, path: str, local: Path) -> None:
+        if local.exists():
             raise ResourceAlreadyExists(f"{path} already exists; a folder cannot be overwritten.")
-        self.mkdirs(path)
-        try:
-            for name in names:
-                self.mkdirs(str(PurePosixPath(path, name).parent))
-                self.put(f"{path}/{name}", folder / name, overwrite=False)
-        except BaseException:
-            self.delete(path, recursive=True)
-            raise
+
+    def _prepared(self, path: str, folder: Path, name: str) -> notebooks.Upload:
+        """Give a file of a folder that is put at `path` its final name and content."""
+        incoming = folder / name
+        upload = notebooks.classify(f"{path}/{name}", incoming, "AUTO", None)
+        self.local_path(upload.path)
+        if upload.language is not None:
+            _require_notebook_size(upload.path, incoming)
+            incoming.write_bytes(notebooks.to_source(upload, incoming.read_bytes()))
+        target = folder / PurePosixPath(upload.path).relative_to(path)
+        if target != incoming and target.exists():
+            raise NotebookAlreadyExists(
+                f"RESOURCE_ALREADY_EXISTS: {upload.path} already exists. Set overwrite to replace it."
+            )
+        incoming.rename(target)
+        target.chmod(0o644)
+        return upload
 
     def walk(self, path: str) -> Iterator[WorkspaceObject]:
-        """The files and notebooks in a directory and below."""
+        """The files and notebooks in a directory and below; links to directories are not followed."""
         for found in self.list(path):
             if found.object_type == DIRECTORY:
-                yield from self.walk(found.path)
+                if not self.local_path(found.path).is_symlink():
+                    yield from self.walk(found.path)
             else:
                 yield found
 
     def delete(self, path: str, *, recursive: bool) -> None:
         """Delete an object; DirectoryNotEmpty unless `recursive`, ResourceDoesNotExist if missing."""
-        found = self.get(path)
-        local = self.local_path(found.path)
-        if found.path == ROOT:
+        path = canonical(path)
+        local = resolve_entry(self._mounts, path)
+        if not os.path.lexists(local):
+            raise ResourceDoesNotExist(f"Path ({path}) doesn't exist.")
+        if path == ROOT:
             raise InvalidParameterValue(f"{ROOT} cannot be deleted.")
-        if local.is_dir() and not recursive and any(local.iterdir()):
-            raise DirectoryNotEmpty(f"Folder ({found.path}) is not empty")
+        is_folder = local.is_dir() and not local.is_symlink()
+        if is_folder and not recursive and any(local.iterdir()):
+            raise DirectoryNotEmpty(f"Folder ({path}) is not empty")
         doomed = Path(tempfile.mkdtemp(dir=self._pending))
         with self._db.transaction():
             self._db.execute(
                 "DELETE FROM workspace_objects WHERE path = :path "
                 "OR substr(path, 1, length(:path) + 1) = :path || '/'",
-                {"path": found.path},
+                {"path": path},
             )
             local.rename(doomed / local.name)
         shutil.rmtree(doomed)
@@ -204,8 +236,12 @@ class WorkspaceFiles:
             raise InvalidParameterValue(
                 f"{found.path} is not a notebook but a {found.object_type}."
             )
-        source = self.local_path(found.path).read_text()
+        source = regular_files.read(self.local_path(found.path)).decode()
         return notebooks.Notebook(found.path, found.language, source)
+
+    def read_text(self, path: str) -> str:
+        """The text of a file or notebook; ResourceDoesNotExist without one."""
+        return regular_files.read(self.local_file(path)).decode()
 
     def local_file(self, path: str) -> Path:
         """The file that holds the content of a file or notebook; ResourceDoesNotExist without one."""
@@ -225,35 +261,57 @@ class WorkspaceFiles:
         if local.is_dir():
             raise ResourceAlreadyExists(f"{path} already exists. It is a directory.")
         if local.exists() and not overwrite:
-            is_notebook = self._row(path, local)["object_type"] == NOTEBOOK
+            is_notebook = self._row(path, local.is_dir())["object_type"] == NOTEBOOK
             error = NotebookAlreadyExists if is_notebook else ResourceAlreadyExists
             raise error(
                 f"RESOURCE_ALREADY_EXISTS: {path} already exists. Set overwrite to replace it."
             )
 
-    def _row(self, path: str, local: Path) -> Row:
+    def _object(self, path: str, status: os.stat_result) -> WorkspaceObject:
+        is_folder = stat.S_ISDIR(status.st_mode)
+        row = self._row(path, is_folder)
+        return WorkspaceObject(
+            object_id=row["object_id"],
+            path=path,
+            object_type=row["object_type"],
+            language=row["language"],
+            size=0 if is_folder else status.st_size,
+            created_at=row["created_at"],
+            modified_at=status.st_mtime_ns // 1_000_000,
+        )
+
+    def _row(self, path: str, is_folder: bool) -> Row:
         """The object's row, made now for what has come into the mount by another way."""
-        object_type = DIRECTORY if local.is_dir() else FILE
         row = self._db.one("SELECT * FROM workspace_objects WHERE path = ?", (path,))
-        if row is None or (row["object_type"] == DIRECTORY) != local.is_dir():
-            with self._db.transaction():
-                self._write_row(path, object_type, None)
+        if row is None or (row["object_type"] == DIRECTORY) != is_folder:
+            self._write_row(path, DIRECTORY if is_folder else FILE, None)
             row = self._db.one("SELECT * FROM workspace_objects WHERE path = ?", (path,))
         assert row is not None
         return row
 
     def _write_row(self, path: str, object_type: str, language: str | None) -> None:
-        self._db.execute(
-            "INSERT INTO workspace_objects VALUES (:id, :path, :type, :language, :created) "
-            "ON CONFLICT (path) DO UPDATE SET object_type = :type, language = :language",
-            {
-                "id": self._db.new_id(),
-                "path": path,
-                "type": object_type,
-                "language": language,
-                "created": now(),
-            },
-        )
+        with self._db.transaction():
+            self._db.execute(
+                "INSERT INTO workspace_objects VALUES (:id, :path, :type, :language, :created) "
+                "ON CONFLICT (path) DO UPDATE SET object_type = :type, language = :language",
+                {
+                    "id": self._db.new_id(),
+                    "path": path,
+                    "type": object_type,
+                    "language": language,
+                    "created": now(),
+                },
+            )
+
+
+def _status(local: Path) -> os.stat_result | None:
+    """Of a regular file or a directory; None for anything else, and where there is nothing."""
+    try:
+        status = local.stat()
+    except OSError:
+        return None
+    is_object = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    return status if is_object else None
 
 
 def _require_notebook_size(path: str, content: Path) -> None:
