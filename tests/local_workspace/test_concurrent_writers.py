@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from databricks.connect import DatabricksSession
-from databricks.sdk.service.sql import StatementState
+from databricks.sdk.service.sql import StatementState, StatementStatus
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from served import Served
 from sql_on_sail import Sql
+from support.waiting import wait_until
 
 from local_workspace.settings import read_env_file
 from local_workspace.sql.errors import SqlError
@@ -216,3 +217,58 @@ def test_the_commit_that_came_first_is_named(
         '"version": 2' if "METADATA" in condition else f"table main.default.{table} "
     ) in message
     assert ('"version": 2' if "METADATA" in condition else "at version 2") in message
+
+
+UPDATES = """
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pyspark.errors import PySparkException
+
+def update(_):
+    try:
+        spark.sql("UPDATE default.contended SET n = n + 1")
+    except PySparkException as error:
+        return [[str(error), error.getCondition()]]
+    return []
+
+conflicts = []
+with ThreadPoolExecutor(4) as pool:
+    while not conflicts:
+        conflicts = sum(pool.map(update, range(4)), [])
+dbutils.notebook.exit(json.dumps(conflicts[0]))
+"""
+
+
+def test_a_conflict_in_a_task_is_deltas(served: Served, spark: SparkSession) -> None:
+    spark.sql("CREATE TABLE default.contended (n BIGINT) USING delta")
+    spark.sql("INSERT INTO default.contended VALUES (0)")
+    message, condition = json.loads(served.result(UPDATES) or "")
+    assert CONFLICT.fullmatch(message)
+    assert message.startswith(f"[{condition}]")
+    spark.sql("DROP TABLE default.contended")
+
+
+def test_a_conflict_in_the_warehouse_is_deltas(served: Served, spark: SparkSession) -> None:
+    spark.sql("CREATE TABLE default.disputed (n BIGINT) USING delta")
+    spark.sql("INSERT INTO default.disputed VALUES (0)")
+    (warehouse,) = served.client.warehouses.list()
+    warehouse_id = warehouse.id
+    assert warehouse_id is not None
+
+    def update(_: int) -> StatementStatus:
+        statement = "UPDATE default.disputed SET n = n + 1"
+        api = served.client.statement_execution
+        answer = api.execute_statement(statement, warehouse_id, wait_timeout="50s")
+        assert answer.status is not None
+        return answer.status
+
+    def conflict() -> StatementStatus | None:
+        statuses = pool.map(update, range(4))
+        return next((one for one in statuses if one.state is StatementState.FAILED), None)
+
+    with ThreadPoolExecutor(4) as pool:
+        status = wait_until(conflict, "a conflict in the warehouse")
+    assert status.error is not None
+    assert CONFLICT.fullmatch(status.error.message or "")
+    assert status.sql_state == "2D521"
+    spark.sql("DROP TABLE default.disputed")
