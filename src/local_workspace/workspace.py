@@ -86,6 +86,7 @@ class Workspace:
             redactor=self.secrets.redactor,
             environment=self.task_environment,
             spark_remote=lambda: self.engine.remote,
+            end_sessions=self.warehouse.end_sessions,
         )
         self.conductor = Conductor(
             jobs=self.jobs,

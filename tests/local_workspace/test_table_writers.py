@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
@@ -77,24 +76,3 @@ def test_create_or_replace(sql: Sql) -> None:
     assert sql("SELECT * FROM wr") == [["a", "2"]]
     with pytest.raises(PySparkException, match="TABLE_OR_VIEW_NOT_FOUND"):
         sql.session.sql("SELECT 1 AS id").writeTo("absent").replace()
-
-
-def test_a_new_table_is_written_by_many_at_once(sql: Sql) -> None:
-    def write(n: int) -> None:
-        frame = sql.new_session().session.sql(f"SELECT {n} AS n")
-        frame.write.mode("append").saveAsTable("main.default.many")
-
-    def replace(n: int) -> str:
-        frame = sql.new_session().session.sql(f"SELECT {n} AS n")
-        try:
-            frame.writeTo("main.default.replaced").using("delta").createOrReplace()
-        except PySparkException as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, range(8)))
-        messages = [message for message in pool.map(replace, range(8)) if message]
-    assert sql("SELECT n FROM many ORDER BY n") == [[str(n)] for n in range(8)]
-    assert [message for message in messages if not message.startswith("[DELTA_")] == []
-    assert sql("SELECT count(*) FROM replaced") == [["1"]]

@@ -71,7 +71,15 @@ class Engine:
     @property
     def remote(self) -> str:
         """The Spark Connect URL of the newest server, with the token as clients send it; known after `start`."""
-        return f"sc://127.0.0.1:{self.port}/;authorization=Bearer%20{self._token}"
+        return self._remote(self.port)
+
+    def remote_at(self, address: str) -> str | None:
+        """The URL of one of the servers, by its address `127.0.0.1:PORT`; None for any other address."""
+        ports = [port for port in self.ports if address == f"127.0.0.1:{port}"]
+        return self._remote(ports[0]) if ports else None
+
+    def _remote(self, port: int) -> str:
+        return f"sc://127.0.0.1:{port}/;authorization=Bearer%20{self._token}"
 
     @property
     def client_environment(self) -> dict[str, str]:

@@ -21,6 +21,8 @@ class TaskEvents:
         self._mounts = mounts
         self._end: dict[str, Any] | None = None
         self._cells: list[dict[str, Any]] = []
+        self.sessions: list[dict[str, str]] = []
+        """Spark sessions that the task has made."""
 
     def __call__(self, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -29,6 +31,10 @@ class TaskEvents:
             case "task_value":
                 value = each_text(event["value"], lambda text: to_databricks(text, self._mounts))
                 self._attempt.on_task_value(event["key"], value)
+            case "session":
+                self.sessions.append(
+                    {name: event[name] for name in ("session_id", "user_id", "at")}
+                )
             case "cell":
                 self._cells.append({k: v for k, v in event.items() if k != "event"})
             case "succeeded" | "failed":

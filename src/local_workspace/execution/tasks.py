@@ -40,6 +40,7 @@ class TaskExecutor:
         redactor: Callable[[], Callable[[str], str]],
         environment: Callable[[], dict[str, str]],
         spark_remote: Callable[[], str],
+        end_sessions: Callable[[list[dict[str, str]]], None],
     ) -> None:
         self._state = state
         self._files = files
@@ -50,6 +51,7 @@ class TaskExecutor:
         self._redactor = redactor
         self._environment = environment
         self._spark_remote = spark_remote
+        self._end_sessions = end_sessions
         self._kinds: dict[str, Callable[[Attempt], Awaitable[Ending]]] = {
             "notebook_task": self._notebook,
             "python_wheel_task": self._python_wheel,
@@ -159,6 +161,7 @@ class TaskExecutor:
         try:
             exit = await self._processes.run(spec, events)
         finally:
+            self._end_sessions(events.sessions)
             redact = self._redactor()
             await asyncio.to_thread(hide_secrets, log, redact)
         ending = events.ending(exit)

@@ -27,6 +27,9 @@ class SparkServer(Protocol):
     def remote(self) -> str:
         """Its Spark Connect address, `sc://127.0.0.1:PORT`."""
 
+    def remote_at(self, address: str) -> str | None:
+        """The same for one of its servers by `127.0.0.1:PORT`; None for any other address."""
+
 
 @dataclass(frozen=True)
 class StatementResult:
@@ -138,6 +141,14 @@ class Warehouse:
         finally:
             self._scripts.pop(number, None)
         return running.results
+
+    def end_sessions(self, sessions: Collection[Mapping[str, str]]) -> None:
+        """Interrupt and release Spark sessions whose task has ended, in the background."""
+        for at in {session["at"] for session in sessions}:
+            remote = self._engine.remote_at(at)
+            if remote is not None and self._process is not None:
+                there = [session for session in sessions if session["at"] == at]
+                self._process.send({"end": there, "remote": remote})
 
     def submit(self, key: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` in the background until it ends or `cancel(key)` is called."""

@@ -1,7 +1,7 @@
 """The SQL warehouse's process: many scripts at once, each in a Spark session and a thread of its own.
 
-Told: {"script": id, "remote", "mounts", "statements", "catalog", "schema", "row_limit", "files"} and
-{"cancel": id}.
+Told: {"script": id, "remote", "mounts", "statements", "catalog", "schema", "row_limit", "files"},
+{"cancel": id} and {"end": sessions, "remote"}, for those of tasks that have ended.
 Says: {"event": "result", "script": id, ...} after each statement, then {"event": "done"} or {"event": "error"}.
 A result has its rows, or, where the script has `files` (those of `result_files.write`), their chunks.
 """
@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from local_workspace.paths import to_local
 from local_workspace.reason import reason
-from local_workspace.runtime import result_files
+from local_workspace.runtime import result_files, task_sessions
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.commands import execute as commands
 from local_workspace.runtime.commands.engine import engine_sql
@@ -52,6 +52,9 @@ def run(_: Message, channel: Channel) -> None:
         if "script" in message:
             script = scripts[message["script"]] = Script(message, channel)
             threading.Thread(target=script.run, daemon=True).start()
+        elif "end" in message:
+            ending = (message["remote"], message["end"])
+            threading.Thread(target=task_sessions.end, args=ending, daemon=True).start()
         elif running := scripts.get(message["cancel"]):
             threading.Thread(target=running.cancel, daemon=True).start()
 

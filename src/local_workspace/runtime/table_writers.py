@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.connect.dataframe import DataFrame as ConnectDataFrame
@@ -19,8 +19,8 @@ from local_workspace.runtime.commands.alter_table import require_own
 from local_workspace.runtime.commands.context import Context, dotted
 from local_workspace.runtime.commands.replace_table import Replacement, create_rows, replace_rows
 from local_workspace.runtime.commands.tables import find_table
+from local_workspace.sql.conditions import table_exists
 from local_workspace.sql.cursor import Cursor, Name
-from local_workspace.sql.engine_errors import says_table_exists
 
 _save_as_table = DataFrameWriter.saveAsTable
 _create_or_replace = DataFrameWriterV2.createOrReplace
@@ -53,10 +53,9 @@ def save_as_table(
     given = {key.lower(): value for key, value in plan.options.items()}
     is_delta = (plan.source or "delta").lower() == "delta"
     is_plain = is_delta and not (plan.num_buckets > 0 or plan.clustering_cols)
-    is_new = is_plain and not writer._spark.catalog.tableExists(name)
-    if is_new and _created(Replacement(_frame(writer), None, tuple(plan.partitioning_cols)), name):
-        return
-    if plan.mode != "overwrite" or not is_delta or any(key in given for key in _ENGINES):
+    if is_plain and not writer._spark.catalog.tableExists(name):
+        _create(Replacement(_frame(writer), None, tuple(plan.partitioning_cols)), name)
+    elif plan.mode != "overwrite" or not is_delta or any(key in given for key in _ENGINES):
         _save_as_table(writer, name)
     elif str(given.get("overwriteschema", "")).lower() == "true":
         partitions = tuple(plan.partitioning_cols)
@@ -66,7 +65,9 @@ def save_as_table(
 
 
 def create_or_replace(writer: DataFrameWriterV2) -> None:
-    if not _created_by_engine(writer) and not _replaced(writer):
+    if not writer._spark.catalog.tableExists(writer._table_name):
+        writer.create()
+    elif not _replaced(writer):
         _create_or_replace(writer)
 
 
@@ -92,23 +93,10 @@ def _frame(writer: DataFrameWriter | DataFrameWriterV2) -> DataFrame:
     return rows
 
 
-def _created(rows: Replacement, name: str) -> bool:
-    """Create the table; False where one is there meanwhile."""
+def _create(rows: Replacement, name: str) -> None:
     context = Context(rows.frame.sparkSession)
-    return create_rows(context, context.full_name(_parts(name), 3), rows)
-
-
-def _created_by_engine(writer: DataFrameWriterV2) -> bool:
-    """Create the table; False where one is there, or is meanwhile."""
-    if writer._spark.catalog.tableExists(writer._table_name):
-        return False
-    try:
-        writer.create()
-    except PySparkException as failed:
-        if not says_table_exists(str(failed)):
-            raise
-        return False
-    return True
+    if not create_rows(context, context.full_name(_parts(name), 3), rows):
+        raise table_exists(name)
 
 
 def _replace_schema(replacement: Replacement, name: str) -> None:

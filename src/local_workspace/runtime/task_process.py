@@ -23,12 +23,15 @@ from local_workspace.runtime import (
     python_wheel,
     spark_python,
     sql_session,
+    task_sessions,
 )
 from local_workspace.runtime.channel import Channel, Message
 from local_workspace.runtime.failure import describe
 from local_workspace.runtime.notebook_runs import NotebookExit
 from local_workspace.runtime.process_tree import adopt_orphans, die_first, end_group_with
 
+HELPERS = frozenset({"warehouse", "installer"})
+"""Processes of the workspace itself; all others run a task."""
 KINDS: dict[str, Callable[[Message, Channel], str | None]] = {
     "notebook": notebook.run,
     "python_wheel": python_wheel.run,
@@ -90,6 +93,8 @@ def _lines_to(descriptor: int) -> io.TextIOWrapper:
 
 def _run(spec: Message, channel: Channel) -> int:
     """The process's exit code, after the last event was sent."""
+    if spec["kind"] not in HELPERS:
+        task_sessions.announce(lambda session: channel.send("session", **session))
     try:
         result = KINDS[spec["kind"]](spec, channel)
     except NotebookExit as early:
