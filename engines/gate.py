@@ -136,7 +136,7 @@ class Entrance(Copying):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # What a client sends waits until there is somebody to send it to.
+        # Nothing is read before there is somebody to send it to.
         self.transport.pause_reading()
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
@@ -204,7 +204,7 @@ class Greeting:
         self.is_over = False
 
     def read(self, data: bytes) -> bytes:
-        """What may pass; Refused for a call without the token, and for anything that is no HTTP/2."""
+        """Return the bytes that may pass; Refused for a call without the token, and for anything that is no HTTP/2."""
         self._unread += data
         self._seen += len(data)
         if self._seen > MAX_UNKNOWN_BYTES:

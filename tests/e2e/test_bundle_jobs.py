@@ -21,7 +21,7 @@ from local_workspace.statement import rows_of
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command has printed, and its exit code."""
+    """A command's output and its exit code."""
 
     returncode: int
     stdout: str

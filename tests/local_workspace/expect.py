@@ -1,4 +1,4 @@
-"""What tests of the local workspace expect of its answers."""
+"""Expectations of the local workspace's answers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ APPEND = {
     "operationParameters": {"mode": "Append"},
     "isBlindAppend": True,
 }
-"""Of the commitInfo of an append."""
+"""The operation in the commitInfo of an append."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What tasks and users leave in the mounts besides files: FIFOs, links, names that are no UTF-8, very many files."""
+"""Mounts that hold more than plain files: FIFOs, links, names that are no UTF-8, very many files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Task processes: one per attempt of a task, forked from a server that has the libraries loaded.
 
-What is said to a task and by it is in `runtime/task_process.py`. All calls belong to the event loop's thread.
+The protocol with a task is in `runtime/task_process.py`. All calls belong to the event loop's thread.
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ class WorkspaceFiles:
 
 
 def _status(local: Path) -> os.stat_result | None:
-    """Of a regular file or a directory; None for anything else, and where there is nothing."""
+    """Return the status of a regular file or a directory; None for anything else, and where there is nothing."""
     try:
         status = local.stat()
     except OSError:
