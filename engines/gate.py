@@ -23,7 +23,7 @@ MAX_UNKNOWN_BYTES = 64 * 1024
 """Read of a connection before it has shown the token."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 4, 6, 7, 8, 9
+HEADERS, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 1, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x1, 0x4, 0x8, 0x20
 UNAUTHENTICATED = "16"
 REFUSAL = (
@@ -55,7 +55,6 @@ class SourcePort:
 
     def socket(self) -> socket.socket:
         connecting = _tcp_socket()
-        connecting.setblocking(False)
         connecting.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         connecting.bind((f"127.{_byte()}.{_byte()}.{_byte()}", self.number))
         return connecting
@@ -67,9 +66,7 @@ class AnyPort:
     number = None
 
     def socket(self) -> socket.socket:
-        connecting = _tcp_socket()
-        connecting.setblocking(False)
-        return connecting
+        return _tcp_socket()
 
 
 class Gates:
@@ -170,11 +167,8 @@ class Entrance(Copying):
             self.transport.abort()
             return
         self.other.other = self
-        self._impatience = loop.call_later(PATIENCE_SECONDS, self._lose_patience)
+        self._impatience = loop.call_later(PATIENCE_SECONDS, self.transport.abort)
         self.transport.resume_reading()
-
-    def _lose_patience(self) -> None:
-        self.transport.abort()
 
     def _refuse(self, refused: Refused) -> None:
         self._impatience.cancel()
@@ -286,7 +280,9 @@ def _header_block(frame: bytes) -> bytes:
 
 def _tcp_socket() -> socket.socket:
     # The protocol is named, because asyncio turns Nagle's algorithm off only where it is.
-    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setblocking(False)
+    return made
 
 
 def _byte() -> int:

@@ -40,7 +40,7 @@ SCHEMA = "main.scenarios"
 GATES = "/Volumes/main/scenarios/gates"
 ENDED = ("success", "failed")
 SETTINGS = {
-    # What a production Airflow notices after minutes is noticed within seconds; not so soon that a busy machine
+    # A production Airflow notices these after minutes, this one within seconds; not so soon that a busy machine
     # looks like a dead process.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",

@@ -147,13 +147,9 @@ class WorkspaceFiles:
         `notebooks.classify` decides what it becomes. Raises ResourceDoesNotExist without the parent directory,
         ResourceAlreadyExists (a notebook: NotebookAlreadyExists) unless `overwrite`.
         """
-        upload = notebooks.classify(canonical(path), incoming, format, language)
-        if upload.language is not None:
-            _require_notebook_size(upload.path, incoming)
-            incoming.write_bytes(notebooks.to_source(upload, incoming.read_bytes()))
+        upload = _converted(canonical(path), incoming, format, language)
         path, local = upload.path, self.local_path(upload.path)
         self._check_target(path, local, overwrite)
-        incoming.chmod(0o644)
         with self._db.transaction():
             self._write_row(path, NOTEBOOK if upload.language else FILE, upload.language)
             incoming.replace(local)
@@ -185,18 +181,13 @@ class WorkspaceFiles:
     def _prepared(self, path: str, folder: Path, name: str) -> notebooks.Upload:
         """Give a file of a folder that is put at `path` its final name and content."""
         incoming = folder / name
-        upload = notebooks.classify(f"{path}/{name}", incoming, "AUTO", None)
+        upload = _converted(f"{path}/{name}", incoming, "AUTO", None)
+        # Refused where it is no path of the workspace.
         self.local_path(upload.path)
-        if upload.language is not None:
-            _require_notebook_size(upload.path, incoming)
-            incoming.write_bytes(notebooks.to_source(upload, incoming.read_bytes()))
         target = folder / PurePosixPath(upload.path).relative_to(path)
         if target != incoming and target.exists():
-            raise NotebookAlreadyExists(
-                f"RESOURCE_ALREADY_EXISTS: {upload.path} already exists. Set overwrite to replace it."
-            )
+            raise NotebookAlreadyExists(_exists(upload.path))
         incoming.rename(target)
-        target.chmod(0o644)
         return upload
 
     def walk(self, path: str) -> Iterator[WorkspaceObject]:
@@ -263,9 +254,7 @@ class WorkspaceFiles:
         if local.exists() and not overwrite:
             is_notebook = self._row(path, local.is_dir())["object_type"] == NOTEBOOK
             error = NotebookAlreadyExists if is_notebook else ResourceAlreadyExists
-            raise error(
-                f"RESOURCE_ALREADY_EXISTS: {path} already exists. Set overwrite to replace it."
-            )
+            raise error(_exists(path))
 
     def _object(self, path: str, status: os.stat_result) -> WorkspaceObject:
         is_folder = stat.S_ISDIR(status.st_mode)
@@ -312,6 +301,20 @@ def _status(local: Path) -> os.stat_result | None:
         return None
     is_object = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
     return status if is_object else None
+
+
+def _converted(path: str, incoming: Path, format: str, language: str | None) -> notebooks.Upload:
+    """Decide what an uploaded file becomes at `path`, and give it that content."""
+    upload = notebooks.classify(path, incoming, format, language)
+    if upload.language is not None:
+        _require_notebook_size(upload.path, incoming)
+        incoming.write_bytes(notebooks.to_source(upload, incoming.read_bytes()))
+    incoming.chmod(0o644)
+    return upload
+
+
+def _exists(path: str) -> str:
+    return f"RESOURCE_ALREADY_EXISTS: {path} already exists. Set overwrite to replace it."
 
 
 def _require_notebook_size(path: str, content: Path) -> None:

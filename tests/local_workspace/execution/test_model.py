@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_model import JobModel, Json
 
+from local_workspace.models.graph import RUN_IF_VALUES
 from local_workspace.models.lifecycle import Outcome
 from local_workspace.models.repair import RepairRequest
 from local_workspace.models.run_result import TIMED_OUT
@@ -19,14 +20,7 @@ from local_workspace.models.run_result import TIMED_OUT
 KEYS = [f"t{index}" for index in range(6)]
 # MODEL_EXAMPLES=20000 searches for long; a normal test run has a few seconds.
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "50"))
-RUN_IF = (
-    "ALL_SUCCESS",
-    "AT_LEAST_ONE_SUCCESS",
-    "NONE_FAILED",
-    "ALL_DONE",
-    "AT_LEAST_ONE_FAILED",
-    "ALL_FAILED",
-)
+RUN_IF = sorted(RUN_IF_VALUES)
 CANCEL_RUN, CANCEL_TASK, KILL = "cancel the run", "cancel the task", "kill the workspace"
 
 
